@@ -1,0 +1,47 @@
+//! The contract between Sluice's two planes.
+//!
+//! * [`wire`]: the generated messages, and with the feature `grpc` their clients and servers.
+//! * [`Resource`] and its kinds: the same, parsed. Past this border no field that must be there is an `Option`, and no
+//!   host, path or address is a raw string.
+//! * [`Snapshot`]: all resources that a data plane should hold, each with the [`Version`] that its content gives it.
+//! * [`diff`] and [`Snapshot::apply`]: how one snapshot becomes another.
+//!
+//! It does not contain any I/O, clock or task: both pure cores (translation and routing) look at it.
+
+mod backend;
+mod certificate;
+mod delta;
+mod endpoints;
+mod error;
+mod host;
+mod key;
+mod listener;
+mod path;
+mod precedence;
+mod problem;
+mod resource;
+mod route;
+mod settings;
+mod snapshot;
+mod version;
+pub mod wire;
+
+pub use crate::backend::{Backend, BackendName, BackendProtocol, BackendTarget};
+pub use crate::certificate::{Certificate, CertificateMaterial, CertificateName};
+pub use crate::delta::{Difference, Refusal, diff};
+pub use crate::endpoints::{Endpoint, EndpointState, Endpoints};
+pub use crate::error::InvalidResource;
+pub use crate::host::{Host, HostPattern, InvalidHost};
+pub use crate::key::{Kind, ResourceKey};
+pub use crate::listener::{Listener, ListenerProtocol};
+pub use crate::path::{InvalidPath, PathMatch};
+pub use crate::precedence::Precedence;
+pub use crate::problem::{ObjectReference, Problem};
+pub use crate::resource::Resource;
+pub use crate::route::{Route, RouteAction, WeightedBackend};
+pub use crate::settings::{AccessLog, Limits, MissingCertificate, Settings, Timeouts};
+pub use crate::snapshot::{Entry, Holdings, Snapshot};
+pub use crate::version::Version;
+
+/// The compiled .proto files (a `google.protobuf.FileDescriptorSet`), for gRPC reflection.
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
