@@ -1,0 +1,122 @@
+//! The programs of a real Kubernetes: found in a folder that the user names, or built once from the
+//! Go modules that `kubernetes-tools/go.mod` pins, and kept in the user's cache. Nothing here runs
+//! them, apart from Go itself.
+//!
+//! In this order:
+//!
+//! 1. `SLUICE_KUBERNETES_TOOLS` names a folder: it must hold them all.
+//! 2. `${SLUICE_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/sluice}/kubernetes-tools/PIN/bin`; `PIN`
+//!    stands for everything that decides what comes out of a build.
+//! 3. What is missing there is built into it.
+
+mod build;
+mod go;
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+
+/// The programs, all of them present.
+#[derive(Clone, Debug)]
+pub struct KubernetesTools {
+    folder: PathBuf,
+}
+
+impl KubernetesTools {
+    /// Finds the programs, or builds them: minutes, the first time, with the progress on the
+    /// standard error.
+    pub fn find() -> anyhow::Result<Self> {
+        if let Some(folder) = variable(FOLDER_VARIABLE) {
+            return Self::in_folder(folder);
+        }
+        build::missing(&cache()?).map(|folder| Self { folder })
+    }
+
+    /// The programs in a folder of the user's choice, which must hold them all.
+    pub fn in_folder(folder: PathBuf) -> anyhow::Result<Self> {
+        let missing = missing_in(&folder);
+        if !missing.is_empty() {
+            let names: Vec<&str> = missing.iter().map(|program| program.name).collect();
+            bail!(
+                "{FOLDER_VARIABLE} names {}, which has no executable {}; put them there, or \
+                 unset {FOLDER_VARIABLE} to have them built",
+                folder.display(),
+                names.join(", ")
+            );
+        }
+        Ok(Self { folder })
+    }
+
+    /// The path of a program, by its name.
+    pub fn program(&self, name: &str) -> anyhow::Result<PathBuf> {
+        if PROGRAMS.iter().all(|program| program.name != name) {
+            bail!(
+                "{name} is none of the programs that the Kubernetes tier builds: add it to PROGRAMS"
+            );
+        }
+        Ok(self.folder.join(name))
+    }
+}
+
+/// A program and the Go package that it is built from.
+#[derive(Clone, Copy, Debug)]
+struct GoProgram {
+    name: &'static str,
+    package: &'static str,
+}
+
+impl GoProgram {
+    const fn new(name: &'static str, package: &'static str) -> Self {
+        Self { name, package }
+    }
+}
+
+/// The programs of `PROGRAMS` that the folder lacks.
+fn missing_in(folder: &Path) -> Vec<GoProgram> {
+    PROGRAMS
+        .into_iter()
+        .filter(|program| !is_executable(&folder.join(program.name)))
+        .collect()
+}
+
+fn is_executable(path: &Path) -> bool {
+    path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
+fn cache() -> anyhow::Result<PathBuf> {
+    let sluice = match (
+        variable("SLUICE_CACHE_DIR"),
+        variable("XDG_CACHE_HOME"),
+        variable("HOME"),
+    ) {
+        (Some(cache), _, _) => cache,
+        (None, Some(caches), _) => caches.join("sluice"),
+        (None, None, Some(home)) => home.join(".cache/sluice"),
+        (None, None, None) => {
+            bail!("no place to keep the Kubernetes programs in: set SLUICE_CACHE_DIR or HOME")
+        }
+    };
+    let sluice = std::path::absolute(&sluice)
+        .with_context(|| format!("{} is no usable path", sluice.display()))?;
+    Ok(sluice.join("kubernetes-tools"))
+}
+
+/// A variable that names a folder; an empty one counts as unset.
+fn variable(name: &str) -> Option<PathBuf> {
+    env::var_os(name)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
+}
+
+const FOLDER_VARIABLE: &str = "SLUICE_KUBERNETES_TOOLS";
+
+/// What is built. `kubernetes-tools/tools.go` pins more: kubelet, kube-proxy,
+/// kube-controller-manager and kube-scheduler (`k8s.io/kubernetes/cmd/NAME`) take a line here each
+/// when a test needs them.
+const PROGRAMS: [GoProgram; 4] = [
+    GoProgram::new("etcd", "go.etcd.io/etcd/server/v3"),
+    GoProgram::new("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"),
+    GoProgram::new("kubectl", "k8s.io/kubernetes/cmd/kubectl"),
+    GoProgram::new("grpcurl", "github.com/fullstorydev/grpcurl/cmd/grpcurl"),
+];
