@@ -7,9 +7,21 @@
 //! clash with anybody's and from which no route leads out; a [`Cluster`](kubernetes::Cluster) is
 //! etcd and a kube-apiserver in a namespace, built from the Go modules that [`kubernetes_tools`]
 //! finds. [`wait`] is how tests wait.
+//!
+//! On it stand a [`System`](system::System) (a control plane and three data planes beside a cluster),
+//! its pods ([`echo`]), what is sent through it ([`client`], [`load`]), how it is asked how far it is
+//! ([`introspection`]), and the [`demo`], which needs no cluster.
 
+pub mod certificates;
+pub mod client;
+pub mod demo;
+pub mod echo;
+pub mod introspection;
 pub mod kubernetes;
 pub mod kubernetes_tools;
+pub mod load;
 pub mod namespace;
 pub mod process;
+pub mod programs;
+pub mod system;
 pub mod wait;

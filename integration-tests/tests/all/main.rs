@@ -8,3 +8,4 @@
 )]
 
 mod kubernetes_harness;
+mod traffic;

@@ -1,0 +1,122 @@
+//! The backend of demonstrations and scenarios: an HTTP server that answers with what it saw. It is a
+//! well-behaved one (it reads what is sent, ends gracefully, speaks HTTP/1.1, HTTP/2 in clear and WebSocket),
+//! so that whatever goes wrong is the proxy's doing. The program around it is `sluice-echo`.
+//!
+//! ```text
+//! GET  /any/path                  what it saw, as JSON; its name is in the header x-echo-name, too
+//! ...  ?delay_ms=N                the same, N ms later
+//! ...  ?chunks=N&interval_ms=M    N lines, one every M ms
+//! POST /echo                      the body, streamed back while it comes in
+//! GET  /any/path, Upgrade         a WebSocket that returns every message
+//! ```
+
+mod answer;
+mod websocket;
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use self::answer::Answerer;
+pub use self::answer::{NAME_HEADER, Seen};
+
+/// An echo server that listens, and does not serve yet.
+#[derive(Debug)]
+pub struct Echo {
+    listener: TcpListener,
+    name: Arc<str>,
+    linger: Duration,
+}
+
+impl Echo {
+    /// Listens. After it was told to stop it takes connections for `linger` more, as a pod with a `preStop` sleep
+    /// does: that its address is no longer wanted takes a moment to be known everywhere.
+    pub async fn bind(address: SocketAddr, name: &str, linger: Duration) -> io::Result<Self> {
+        Ok(Self {
+            listener: TcpListener::bind(address).await?,
+            name: name.into(),
+            linger,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `stop` completes; then lingers, closes the listener, and finishes what it has accepted.
+    pub async fn serve(self, stop: impl Future<Output = ()>) {
+        let (stopping, stopped) = watch::channel(false);
+        let mut connections = JoinSet::new();
+        let mut end = pin!(async {
+            stop.await;
+            sleep(self.linger).await;
+        });
+        loop {
+            tokio::select! {
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, peer)) => {
+                        let answerer = Answerer::new(Arc::clone(&self.name), peer);
+                        connections.spawn(serve_connection(stream, answerer, stopped.clone()));
+                    }
+                    // Such as EMFILE: trying again at once would spin.
+                    Err(_) => sleep(AFTER_ACCEPT_ERROR).await,
+                },
+                Some(_) = connections.join_next() => {}
+                () = &mut end => break,
+            }
+        }
+        drop(self.listener);
+        stopping.send_replace(true);
+        while connections.join_next().await.is_some() {}
+    }
+}
+
+/// Serves one connection to its end, and the WebSocket that it may turn into.
+async fn serve_connection(
+    stream: TcpStream,
+    answerer: Answerer,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let _ = stream.set_nodelay(true);
+    let (upgrade, mut upgraded) = oneshot::channel();
+    let answerer = Arc::new(answerer.upgrading_through(upgrade));
+    let service = service_fn(move |request| {
+        let answerer = Arc::clone(&answerer);
+        async move { answerer.answer(request).await }
+    });
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new());
+    builder.http2().timer(TokioTimer::new());
+    let mut connection =
+        pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    tokio::select! {
+        // An error means that the peer broke the connection, and it has nobody to be told to.
+        _ = connection.as_mut() => {}
+        () = told_to_stop(&mut stopped) => {
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.as_mut().await;
+        }
+    }
+    // The sender lives as long as the connection's service, but it has sent by now, if ever.
+    if let Ok(upgraded) = upgraded.try_recv() {
+        websocket::echo(upgraded, stopped).await;
+    }
+}
+
+async fn told_to_stop(stopped: &mut watch::Receiver<bool>) {
+    // The error is that the server is gone, which means the same.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+const AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(50);

@@ -1,0 +1,315 @@
+//! The whole of Sluice beside a real Kubernetes: one control plane and three data planes, as programs, in the
+//! cluster's network. It starts, kills and restarts them and waits for levels; the promises are in `tests/`.
+
+mod objects;
+mod places;
+mod pods;
+mod programs;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use sluice_proto::wire;
+
+pub use self::objects::{EndpointState, endpoint_slice, ingress, service, tls_ingress};
+use self::places::Place;
+pub use self::pods::{Pod, Pods};
+pub use self::programs::Plan;
+use crate::client::{Answer, Destination, fetch};
+use crate::introspection::Introspection;
+use crate::kubernetes::Cluster;
+use crate::load::Target;
+use crate::namespace::Namespace;
+use crate::process::Process;
+use crate::programs::Programs;
+use crate::wait;
+
+/// A running system. Dropping it ends everything.
+#[derive(Debug)]
+pub struct System {
+    // In the order in which they are ended.
+    data_planes: Vec<Process>,
+    control_plane: Option<Process>,
+    plan: Plan,
+    cluster: Arc<Cluster>,
+    _place: Place,
+}
+
+impl System {
+    /// How many data planes there are.
+    pub const NODES: usize = Namespace::NODES.len();
+
+    /// Starts a cluster and everything of Sluice, and returns when all nodes have the first snapshot. Waits for its
+    /// turn when other tests of this process run systems of their own.
+    pub fn start() -> anyhow::Result<Self> {
+        let place = Place::take();
+        let programs = Programs::built_once()?;
+        let cluster = Arc::new(Cluster::start()?);
+        cluster.apply(CLASS)?;
+        let plan = Plan::new(programs, &cluster)?;
+        let mut system = Self {
+            data_planes: Vec::new(),
+            control_plane: None,
+            plan,
+            cluster,
+            _place: place,
+        };
+        system.run(async |system| {
+            system.start_control_plane().await?;
+            for node in 0..Self::NODES {
+                system
+                    .data_planes
+                    .push(system.plan.data_plane(node).start()?);
+            }
+            system.wait_until_live().await
+        })?;
+        Ok(system)
+    }
+
+    /// Runs a scenario inside the cluster's network; its error carries what the programs last said.
+    pub fn run<T: Send>(
+        &mut self,
+        scenario: impl AsyncFnOnce(&mut Self) -> anyhow::Result<T> + Send,
+    ) -> anyhow::Result<T> {
+        let cluster = Arc::clone(&self.cluster);
+        let ran = cluster.namespace().run(async || scenario(&mut *self).await);
+        ran.map_err(|error| error.context(self.last_lines()))
+    }
+
+    /// The cluster.
+    #[must_use]
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// A client of the control plane; only useful inside [`System::run`].
+    pub fn introspection(&self) -> anyhow::Result<Introspection> {
+        Introspection::new(INTROSPECTION)
+    }
+
+    /// Waits until all nodes have the current snapshot and have refused nothing of it, or some of it.
+    pub async fn wait_until_live(&self) -> anyhow::Result<()> {
+        let introspection = self.introspection()?;
+        let nodes = u32::try_from(Self::NODES)?;
+        wait::until("all nodes to be live", LIMIT, async || {
+            introspection.live_on(nodes).await
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Starts the control plane and returns when it answers.
+    pub async fn start_control_plane(&mut self) -> anyhow::Result<()> {
+        let mut control_plane = self.plan.control_plane().start()?;
+        let introspection = self.introspection()?;
+        control_plane
+            .wait_until("the control plane to answer", LIMIT, async || {
+                introspection.nodes().await
+            })
+            .await?;
+        self.control_plane = Some(control_plane);
+        Ok(())
+    }
+
+    /// Kills the control plane, as a crash would.
+    pub fn kill_control_plane(&mut self) -> anyhow::Result<()> {
+        self.control_plane
+            .take()
+            .context("the control plane does not run")?
+            .kill()
+            .map(drop)
+    }
+
+    /// Kills a data plane, as a crash would.
+    pub fn kill_data_plane(&mut self, node: usize) -> anyhow::Result<()> {
+        self.data_planes[node].kill().map(drop)
+    }
+
+    /// Starts a data plane again; that it runs does not mean that it serves.
+    pub fn restart_data_plane(&mut self, node: usize) -> anyhow::Result<()> {
+        ensure!(
+            self.data_planes[node].ended()?.is_some(),
+            "node-{} still runs",
+            node + 1
+        );
+        self.data_planes[node] = self.plan.data_plane(node).start()?;
+        Ok(())
+    }
+
+    /// A data plane's process.
+    pub fn data_plane(&mut self, node: usize) -> &mut Process {
+        &mut self.data_planes[node]
+    }
+
+    /// The control plane's process, if it runs.
+    pub fn control_plane(&mut self) -> Option<&mut Process> {
+        self.control_plane.as_mut()
+    }
+
+    /// What is decided about where things are.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The settings file's text, from now on.
+    pub fn write_settings(&self, yaml: &str) -> anyhow::Result<()> {
+        self.plan.write_settings(yaml)
+    }
+
+    /// Where a node takes HTTP.
+    #[must_use]
+    pub fn http(node: usize) -> SocketAddr {
+        SocketAddr::new(Namespace::NODES[node].into(), 80)
+    }
+
+    /// Where a node takes HTTPS.
+    #[must_use]
+    pub fn https(node: usize) -> SocketAddr {
+        SocketAddr::new(Namespace::NODES[node].into(), 443)
+    }
+
+    /// Where data planes get their snapshots.
+    #[must_use]
+    pub fn stream() -> SocketAddr {
+        SocketAddr::new(Namespace::CONTROL.into(), 8443)
+    }
+
+    /// A request in clear to a node.
+    #[must_use]
+    pub fn destination(node: usize, host: &str, path: &str) -> Destination {
+        Destination {
+            address: Self::http(node),
+            tls: None,
+            host: host.to_owned(),
+            path: path.to_owned(),
+        }
+    }
+
+    /// Requests for a host through every node, to be answered by a backend whose name starts so.
+    #[must_use]
+    pub fn targets(host: &str, backend: &str) -> Vec<Target> {
+        let target = |node| Target {
+            destination: Self::destination(node, host, "/"),
+            backend: backend.to_owned(),
+        };
+        (0..Self::NODES).map(target).collect()
+    }
+
+    /// Waits until every node answers as `judge` wants it, and returns the last node's answer.
+    pub async fn wait_for_answers(
+        &self,
+        host: &str,
+        path: &str,
+        judge: impl Fn(&Answer) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        for node in 0..Self::NODES {
+            let destination = Self::destination(node, host, path);
+            let what = format!("http://{host}{path} through node-{}", node + 1);
+            wait::until(&what, LIMIT, async || judge(&fetch(&destination).await?)).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until every node answers 200 from a backend whose name starts so.
+    pub async fn wait_until_served(
+        &self,
+        host: &str,
+        path: &str,
+        backend: &str,
+    ) -> anyhow::Result<()> {
+        self.wait_for_answers(host, path, |answer| require_backend(answer, backend))
+            .await
+    }
+
+    /// Waits until every node answers this status by itself.
+    pub async fn wait_until_refused(
+        &self,
+        host: &str,
+        path: &str,
+        status: u16,
+    ) -> anyhow::Result<()> {
+        self.wait_for_answers(host, path, |answer| require_refused(answer, status))
+            .await
+    }
+
+    /// Waits until an object has an Event with this reason.
+    pub async fn wait_for_event(
+        &self,
+        namespace: &str,
+        object: &str,
+        reason: &str,
+    ) -> anyhow::Result<String> {
+        let selector = format!("--field-selector=involvedObject.name={object},reason={reason}");
+        wait::until(
+            &format!("an Event {reason} of {namespace}/{object}"),
+            LIMIT,
+            async || {
+                let flag = format!("--namespace={namespace}");
+                let events = self.cluster.kubectl(&[
+                    "get",
+                    "events",
+                    &flag,
+                    &selector,
+                    "--output=wide",
+                    "--no-headers",
+                ])?;
+                ensure!(!events.trim().is_empty(), "kubectl shows none");
+                Ok::<_, anyhow::Error>(events)
+            },
+        )
+        .await
+    }
+
+    /// One look at the nodes.
+    pub async fn nodes(&self) -> anyhow::Result<wire::ListNodesResponse> {
+        self.introspection()?.nodes().await
+    }
+
+    fn last_lines(&self) -> String {
+        let all = self.control_plane.iter().chain(&self.data_planes);
+        all.map(|process| format!("{} last said:\n{}\n", process.name(), process.last_lines()))
+            .collect()
+    }
+}
+
+/// Whether a backend whose name starts so answered with 200.
+pub fn require_backend(answer: &Answer, backend: &str) -> anyhow::Result<()> {
+    let name = answer.backend().unwrap_or("the proxy itself");
+    ensure!(
+        answer.status == 200 && name.starts_with(backend),
+        "{} from {name}: {}",
+        answer.status,
+        shown(answer)
+    );
+    Ok(())
+}
+
+/// Whether the proxy itself answered with this status.
+pub fn require_refused(answer: &Answer, status: u16) -> anyhow::Result<()> {
+    let name = answer.backend().unwrap_or("the proxy itself");
+    ensure!(
+        answer.status.as_u16() == status && answer.backend().is_none(),
+        "{} from {name}: {}",
+        answer.status,
+        shown(answer)
+    );
+    Ok(())
+}
+
+fn shown(answer: &Answer) -> &str {
+    answer.header("proxy-status")
+}
+
+const CLASS: &str = "
+apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: { name: sluice }
+spec: { controller: ingress.sluice.dev/controller }
+";
+const INTROSPECTION: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8444);
+/// Generous for a busy machine with two cores.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);

@@ -1,0 +1,122 @@
+//! How Sluice's programs are started beside a cluster: their flags and folders.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+use super::{INTROSPECTION, System};
+use crate::kubernetes::Cluster;
+use crate::namespace::Namespace;
+use crate::process::Program;
+use crate::programs::Programs;
+
+/// Where things are, and how they are started.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    folder: PathBuf,
+    control_plane: Program,
+    data_planes: Vec<Program>,
+    programs: Programs,
+}
+
+impl Plan {
+    pub(super) fn new(programs: &Programs, cluster: &Cluster) -> anyhow::Result<Self> {
+        let namespace = cluster.namespace();
+        let folder = namespace.folder().to_owned();
+        let plan = Self {
+            control_plane: control_plane(programs, cluster, &folder),
+            data_planes: (0..System::NODES)
+                .map(|node| data_plane(programs, namespace, &folder, node))
+                .collect(),
+            folder,
+            programs: programs.clone(),
+        };
+        plan.write_settings(SETTINGS)?;
+        Ok(plan)
+    }
+
+    pub(super) fn control_plane(&self) -> &Program {
+        &self.control_plane
+    }
+
+    pub(super) fn data_plane(&self, node: usize) -> &Program {
+        &self.data_planes[node]
+    }
+
+    pub(super) fn write_settings(&self, yaml: &str) -> anyhow::Result<()> {
+        let (new, settings) = (
+            self.folder.join("settings.yaml.new"),
+            settings(&self.folder),
+        );
+        fs::write(&new, yaml)?;
+        fs::rename(new, &settings).with_context(|| format!("cannot write {}", settings.display()))
+    }
+
+    /// Sluice's programs.
+    #[must_use]
+    pub fn programs(&self) -> &Programs {
+        &self.programs
+    }
+
+    /// The credentials of data planes.
+    #[must_use]
+    pub fn data_plane_identity(&self) -> PathBuf {
+        identity(&self.folder).join("data-plane")
+    }
+
+    /// Where a data plane keeps its disk copy.
+    #[must_use]
+    pub fn state(&self, node: usize) -> PathBuf {
+        state(&self.folder, node)
+    }
+}
+
+fn control_plane(programs: &Programs, cluster: &Cluster, folder: &Path) -> Program {
+    let namespace = cluster.namespace();
+    Program::new("control-plane", &programs.control_plane, &namespace.logs())
+        .inside(namespace)
+        .args(["--source=kube", "--kubeconfig"])
+        .arg(cluster.kubeconfig())
+        .arg("--settings")
+        .arg(settings(folder))
+        .arg("--identity-dir")
+        .arg(identity(folder))
+        .arg(format!("--stream-address={}", System::stream()))
+        .arg(format!("--introspection-address={INTROSPECTION}"))
+        .arg("--metrics-address=127.0.0.1:8445")
+}
+
+fn data_plane(programs: &Programs, namespace: &Namespace, folder: &Path, node: usize) -> Program {
+    let name = format!("node-{}", node + 1);
+    Program::new(&name, &programs.data_plane, &namespace.logs())
+        .inside(namespace)
+        .arg(format!("--node={name}"))
+        .arg(format!("--control-plane={}", System::stream()))
+        .arg("--identity-dir")
+        .arg(identity(folder).join("data-plane"))
+        .arg("--state-dir")
+        .arg(state(folder, node))
+        .arg(format!("--listen=http={}", System::http(node)))
+        .arg(format!("--listen=https={}", System::https(node)))
+        .arg("--cores=1")
+}
+
+fn settings(folder: &Path) -> PathBuf {
+    folder.join("settings.yaml")
+}
+
+fn identity(folder: &Path) -> PathBuf {
+    folder.join("identity")
+}
+
+fn state(folder: &Path, node: usize) -> PathBuf {
+    folder.join(format!("state-{}", node + 1))
+}
+
+/// The first user's class is adopted, and ending a system does not take long.
+const SETTINGS: &str = "
+ingress: { controllers: [ingress.sluice.dev/controller, traefik.io/ingress-controller] }
+timeouts: { drain: 2s }
+accessLog: { enabled: true }
+";
