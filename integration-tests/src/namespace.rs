@@ -70,7 +70,9 @@ impl Namespace {
             .with_context(|| format!("cannot create the test's folder {}", folder.display()))?;
         // From here on, dropping cleans up, whatever fails.
         let namespace = Self { name, folder };
-        ip::run(&["netns", "add", &namespace.name])?;
+        // Having the rights is not always enough: a container's security profile may forbid mounts.
+        ip::run(&["netns", "add", &namespace.name])
+            .context("cannot make a network namespace; a container must be privileged for that")?;
         namespace.set_up()?;
         Ok(namespace)
     }

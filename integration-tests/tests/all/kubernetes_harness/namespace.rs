@@ -52,9 +52,14 @@ fn what_is_spawned_inside_is_inside_too() {
 fn no_route_leads_out() {
     let namespace = Namespace::create().unwrap();
     // TEST-NET-3 (RFC 5737): nobody's address, should the promise be broken.
-    let error = namespace
-        .run(async || Ok(TcpStream::connect("203.0.113.1:80").await.unwrap_err()))
-        .unwrap();
+    let tried = namespace.run(async || {
+        Ok(
+            timeout(Duration::from_secs(5), TcpStream::connect("203.0.113.1:80"))
+                .await?
+                .unwrap_err(),
+        )
+    });
+    let error = tried.unwrap();
     assert_eq!(error.kind(), ErrorKind::NetworkUnreachable);
 }
 
@@ -98,6 +103,32 @@ fn a_removed_address_swallows_connections() {
 fn a_panic_inside_passes_through() {
     let namespace = Namespace::create().unwrap();
     let _: anyhow::Result<()> = namespace.run(async || panic!("seen outside"));
+}
+
+/// The kernel ends a program with the thread that started it; that must not be the scenario's.
+#[test]
+fn a_program_outlives_the_scenario_that_started_it() {
+    let namespace = Namespace::create().unwrap();
+    let sleeper = Program::new("sleeper", "/bin/sleep", &namespace.logs())
+        .arg("1000")
+        .inside(&namespace);
+    let mut sleeper = namespace
+        .run(async || {
+            let started = sleeper.start()?;
+            let name = format!("/proc/{}/comm", started.id());
+            wait::until(
+                "nsenter and setpriv to have done their work",
+                LIMIT,
+                async || match fs::read_to_string(&name) {
+                    Ok(name) if name == "sleep\n" => Ok(()),
+                    other => Err(format!("{other:?}")),
+                },
+            )
+            .await?;
+            Ok(started)
+        })
+        .unwrap();
+    assert_eq!(sleeper.wait(Duration::from_millis(200)).unwrap(), None);
 }
 
 #[test]
