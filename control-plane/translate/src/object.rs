@@ -1,0 +1,47 @@
+//! A Kubernetes object of one of the kinds that translation reads.
+//!
+//! It does not know which objects there are: see [`crate::Objects`].
+
+use k8s_openapi::Resource;
+use k8s_openapi::api::core::v1::{Secret, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use sluice_proto::ObjectReference;
+
+/// A Kubernetes object of one of the kinds that translation reads.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Object {
+    /// Which controller serves the Ingresses of a class.
+    IngressClass(IngressClass),
+    /// What users want to be reached under which hosts and paths.
+    Ingress(Ingress),
+    /// What they want to be reached.
+    Service(Service),
+    /// Where a Service's pods are.
+    EndpointSlice(EndpointSlice),
+    /// Certificates and keys.
+    Secret(Secret),
+}
+
+impl Object {
+    /// Returns its kind, namespace (empty for a cluster-scoped object) and name.
+    #[must_use]
+    pub fn reference(&self) -> ObjectReference {
+        match self {
+            Self::IngressClass(class) => reference(class, &class.metadata),
+            Self::Ingress(ingress) => reference(ingress, &ingress.metadata),
+            Self::Service(service) => reference(service, &service.metadata),
+            Self::EndpointSlice(slice) => reference(slice, &slice.metadata),
+            Self::Secret(secret) => reference(secret, &secret.metadata),
+        }
+    }
+}
+
+fn reference<K: Resource>(_: &K, metadata: &ObjectMeta) -> ObjectReference {
+    ObjectReference {
+        kind: K::KIND.to_owned(),
+        namespace: metadata.namespace.clone().unwrap_or_default(),
+        name: metadata.name.clone().unwrap_or_default(),
+    }
+}
