@@ -9,6 +9,7 @@ mod folder;
 mod guide;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -67,6 +68,12 @@ impl Demo {
         })
         .await?;
         Ok(demo)
+    }
+
+    /// The folder of YAML that its control plane reads.
+    #[must_use]
+    pub fn objects(&self) -> PathBuf {
+        self.folder.objects()
     }
 
     /// What to try, for whoever started it.

@@ -82,11 +82,13 @@ impl Load {
     pub fn start(self) -> RunningLoad {
         let (stop, stopped) = watch::channel(false);
         let outcomes = Arc::new(Mutex::new(Vec::new()));
-        let task = tokio::spawn(send_all(self, Arc::clone(&outcomes), stopped));
+        let started = Instant::now();
+        let task = tokio::spawn(send_all(self, started, Arc::clone(&outcomes), stopped));
         RunningLoad {
             task,
             stop,
             outcomes,
+            started,
         }
     }
 }
@@ -97,9 +99,16 @@ pub struct RunningLoad {
     task: JoinHandle<()>,
     stop: watch::Sender<bool>,
     outcomes: Arc<Mutex<Vec<Outcome>>>,
+    started: Instant,
 }
 
 impl RunningLoad {
+    /// How long it has been under way, on the clock of [`Outcome::at`].
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
     /// What has come back so far.
     #[must_use]
     pub fn so_far(&self) -> Report {
@@ -150,10 +159,10 @@ impl Drop for RunningLoad {
 
 async fn send_all(
     load: Load,
+    started: Instant,
     outcomes: Arc<Mutex<Vec<Outcome>>>,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let started = Instant::now();
     let record = move |outcome| {
         outcomes
             .lock()

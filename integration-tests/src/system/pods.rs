@@ -1,7 +1,7 @@
 //! Pods: echo servers on addresses of their own. No kubelet starts them and no controller writes their
 //! EndpointSlices: the scenario does both, in the order in which Kubernetes would.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -47,16 +47,25 @@ impl Pods {
         ip: Ipv4Addr,
         linger: Duration,
     ) -> anyhow::Result<Pod> {
+        let address = SocketAddrV4::new(ip, Self::PORT);
+        self.start_at(system, name, address, linger).await
+    }
+
+    /// The same on a port of its own: something else than a pod, such as what answers on a Service's address.
+    pub async fn start_at(
+        &self,
+        system: &System,
+        name: &str,
+        address: SocketAddrV4,
+        linger: Duration,
+    ) -> anyhow::Result<Pod> {
+        let ip = *address.ip();
         system.cluster().namespace().add_address(ip)?;
-        let address = SocketAddr::new(ip.into(), Self::PORT);
-        let program = self
-            .program
-            .clone()
-            .arg(format!("--listen={address}"))
-            .arg(format!("--name={name}"));
-        let mut process = program
-            .arg(format!("--linger-ms={}", linger.as_millis()))
-            .start()?;
+        let program = self.program.clone().arg(format!("--listen={address}"));
+        let program = program
+            .arg(format!("--name={name}"))
+            .arg(format!("--linger-ms={}", linger.as_millis()));
+        let mut process = program.start()?;
         let listens = async || TcpStream::connect(address).await.map(drop);
         process
             .wait_until(&format!("the pod {name} to listen"), LIMIT, listens)

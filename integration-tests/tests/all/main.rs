@@ -7,5 +7,7 @@
     reason = "tests"
 )]
 
+mod demo;
+mod kubernetes;
 mod kubernetes_harness;
 mod traffic;

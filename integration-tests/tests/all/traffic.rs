@@ -162,7 +162,9 @@ async fn a_load_sends_again_only_what_no_byte_answered() {
 async fn cut_off_second_request(mut stream: TcpStream, cut: &str) -> std::io::Result<()> {
     let mut request = vec![0; 4096];
     let _ = stream.read(&mut request).await?;
-    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await?;
+    stream
+        .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+        .await?;
     let _ = stream.read(&mut request).await?;
     stream.write_all(cut.as_bytes()).await
 }

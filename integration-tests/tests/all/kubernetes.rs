@@ -1,0 +1,48 @@
+//! What Sluice promises beside a real Kubernetes, one promise a file: a real API server, one control plane, three data
+//! planes, and pods on addresses of their own.
+
+mod bad_input;
+mod broken_objects;
+mod certificate_rotation;
+mod change_under_load;
+mod control_plane_killed;
+mod introspection;
+mod refused_resource;
+mod rolling_backend;
+mod two_ingresses;
+
+use std::net::Ipv4Addr;
+
+use sluice_integration_tests::system::{EndpointState, Pod, Pods, System, endpoint_slice, service};
+
+/// A namespace with one Service of each name, each with `replicas` ready pods named `SERVICE-N`. The pods are ended when
+/// they are dropped.
+async fn shop(
+    system: &System,
+    namespace: &str,
+    services: &[&str],
+    replicas: u8,
+) -> anyhow::Result<Vec<Pod>> {
+    let mut yaml = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{ name: {namespace} }}\n");
+    let mut all = Vec::new();
+    for (service_name, node) in services.iter().zip(1..) {
+        let pods = Pods::of(system)
+            .start_all(system, service_name, replicas, (node, 1))
+            .await?;
+        let service = service(namespace, service_name);
+        yaml += &format!(
+            "---\n{service}---\n{}",
+            endpoint_slice(namespace, service_name, &ready(&pods))
+        );
+        all.extend(pods);
+    }
+    system.cluster().apply(&yaml)?;
+    Ok(all)
+}
+
+/// These pods, ready.
+fn ready(pods: &[Pod]) -> Vec<(Ipv4Addr, EndpointState)> {
+    pods.iter()
+        .map(|pod| (pod.ip, EndpointState::Ready))
+        .collect()
+}

@@ -1,0 +1,93 @@
+//! A resource that translation cannot know to be bad, and that the data planes cannot accept: a certificate with
+//! another's key.
+
+use sluice_integration_tests::certificates::{Authority, tls_secret};
+use sluice_integration_tests::client::{Destination, fetch};
+use sluice_integration_tests::system::{System, ingress, require_backend, tls_ingress};
+use sluice_integration_tests::wait;
+use std::time::Duration;
+
+use super::shop;
+
+#[test]
+fn it_is_refused_alone_and_named_and_the_rest_is_applied() {
+    let authority = Authority::create().unwrap();
+    let [one, other] = [(); 2].map(|()| authority.issue(&["bad.example.com"]).unwrap());
+    let client = authority.trusting_client(&["http/1.1"]).unwrap();
+    let mismatched = tls_secret("shop", "mismatched", &one.certificate, &other.key);
+    let mut system = System::start().unwrap();
+    let outcome = system.run(async |system| {
+        let _pods = shop(system, "shop", &["api"], 2).await?;
+        let bad = tls_ingress("shop", "bad", "bad.example.com", "api", "mismatched");
+        let good = ingress("shop", "good", "good.example.com", "api");
+        system
+            .cluster()
+            .apply(&format!("{mismatched}---\n{bad}---\n{good}"))?;
+
+        system
+            .wait_until_served("good.example.com", "/", "api-")
+            .await?;
+        system
+            .wait_until_refused("bad.example.com", "/", 503)
+            .await?;
+        wait_until_named(system, System::NODES).await?;
+        let named = system.introspection()?.problems("shop").await?;
+        let of_object = named
+            .problems
+            .iter()
+            .find(|problem| format!("{problem:?}").contains("mismatched"));
+        let code = of_object.map(|problem| problem.code.clone());
+        let object = of_object
+            .and_then(|problem| problem.object.clone())
+            .unwrap_or_default();
+        let code = code.unwrap_or_else(|| panic!("no problem names it: {named:#?}"));
+        println!(
+            "{}",
+            system.wait_for_event("shop", &object.name, &code).await?
+        );
+
+        // Mended, it is accepted, and nothing is left to complain about.
+        system.cluster().apply(&one.secret("shop", "mismatched"))?;
+        system
+            .wait_until_served("bad.example.com", "/", "api-")
+            .await?;
+        wait_until_named(system, 0).await?;
+
+        // Broken again, the last good one stays in use: whoever is served is served on.
+        system.cluster().apply(&mismatched)?;
+        wait_until_named(system, System::NODES).await?;
+        for node in 0..System::NODES {
+            let destination = Destination {
+                address: System::https(node),
+                tls: Some(client.clone()),
+                host: "bad.example.com".to_owned(),
+                path: "/".to_owned(),
+            };
+            let answer = fetch(&destination).await?;
+            require_backend(&answer, "api-")?;
+            assert_eq!(answer.certificate.as_ref(), Some(&one.fingerprint));
+        }
+        Ok(())
+    });
+    outcome.unwrap();
+}
+
+/// Waits until so many nodes say that they have refused the certificate, and nothing else.
+async fn wait_until_named(system: &System, nodes: usize) -> anyhow::Result<()> {
+    let introspection = system.introspection()?;
+    wait::until(
+        &format!("{nodes} nodes to have refused it"),
+        Duration::from_secs(30),
+        async || {
+            let listed = introspection.nodes().await?;
+            let refused: Vec<_> = listed.nodes.iter().flat_map(|node| &node.refused).collect();
+            let named = refused.iter().all(|refused| {
+                (refused.kind.as_str(), refused.name.as_str()) == ("certificate", "shop/mismatched")
+                    && !refused.reason.is_empty()
+            });
+            anyhow::ensure!(refused.len() == nodes && named, "{refused:?}");
+            Ok::<_, anyhow::Error>(())
+        },
+    )
+    .await
+}
