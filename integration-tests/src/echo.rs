@@ -19,13 +19,14 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use self::answer::Answerer;
 pub use self::answer::{NAME_HEADER, Seen};
@@ -66,8 +67,7 @@ impl Echo {
             tokio::select! {
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, peer)) => {
-                        let answerer = Answerer::new(Arc::clone(&self.name), peer);
-                        connections.spawn(serve_connection(stream, answerer, stopped.clone()));
+                        connections.spawn(self.connection(stream, peer, &stopped));
                     }
                     // Such as EMFILE: trying again at once would spin.
                     Err(_) => sleep(AFTER_ACCEPT_ERROR).await,
@@ -76,9 +76,25 @@ impl Echo {
                 () = &mut end => break,
             }
         }
+        // Who is in the queue has been told that the connection is open.
+        while let Some(Ok((stream, peer))) = self.listener.accept().now_or_never() {
+            connections.spawn(self.connection(stream, peer, &stopped));
+        }
         drop(self.listener);
         stopping.send_replace(true);
         while connections.join_next().await.is_some() {}
+    }
+}
+
+impl Echo {
+    fn connection(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        stopped: &watch::Receiver<bool>,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        let answerer = Answerer::new(Arc::clone(&self.name), peer);
+        serve_connection(stream, answerer, stopped.clone())
     }
 }
 
@@ -91,6 +107,7 @@ async fn serve_connection(
     let _ = stream.set_nodelay(true);
     let (upgrade, mut upgraded) = oneshot::channel();
     let answerer = Arc::new(answerer.upgrading_through(upgrade));
+    let first = Arc::clone(&answerer);
     let service = service_fn(move |request| {
         let answerer = Arc::clone(&answerer);
         async move { answerer.answer(request).await }
@@ -100,10 +117,15 @@ async fn serve_connection(
     builder.http2().timer(TokioTimer::new());
     let mut connection =
         pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    // A connection that was opened a moment ago still waits for its request, and closing it would lose that.
+    let may_close = async {
+        told_to_stop(&mut stopped).await;
+        let _ = timeout(FOR_FIRST_REQUEST, first.has_been_asked()).await;
+    };
     tokio::select! {
         // An error means that the peer broke the connection, and it has nobody to be told to.
         _ = connection.as_mut() => {}
-        () = told_to_stop(&mut stopped) => {
+        () = may_close => {
             connection.as_mut().graceful_shutdown();
             let _ = connection.as_mut().await;
         }
@@ -119,4 +141,5 @@ async fn told_to_stop(stopped: &mut watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
+const FOR_FIRST_REQUEST: Duration = Duration::from_secs(1);
 const AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(50);

@@ -16,7 +16,7 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::upgrade::OnUpgrade;
 use serde::{Deserialize, Serialize};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::time::sleep;
 
 use super::websocket;
@@ -50,6 +50,7 @@ pub(super) struct Answerer {
     peer: SocketAddr,
     /// Taken by the one request that turns the connection into something else.
     upgrade: Mutex<Option<oneshot::Sender<OnUpgrade>>>,
+    asked: watch::Sender<bool>,
 }
 
 impl Answerer {
@@ -58,6 +59,7 @@ impl Answerer {
             name,
             peer,
             upgrade: Mutex::new(None),
+            asked: watch::Sender::new(false),
         }
     }
 
@@ -67,10 +69,17 @@ impl Answerer {
         self
     }
 
+    /// Completes when there has been a request.
+    pub(super) async fn has_been_asked(&self) {
+        // The sender is this very value.
+        let _ = self.asked.subscribe().wait_for(|asked| *asked).await;
+    }
+
     pub(super) async fn answer(
         &self,
         request: Request<Incoming>,
     ) -> Result<Response<Body>, Infallible> {
+        self.asked.send_replace(true);
         let mut response = self.respond(request).await;
         if let Ok(name) = HeaderValue::from_str(&self.name) {
             response.headers_mut().insert(NAME_HEADER, name);

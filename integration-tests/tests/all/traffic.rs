@@ -11,6 +11,7 @@ use http_body_util::Full;
 use sluice_integration_tests::client::{Connection, Destination, fetch};
 use sluice_integration_tests::echo::Echo;
 use sluice_integration_tests::load::{Connections, Load, Target};
+use sluice_integration_tests::namespace::Namespace;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -109,6 +110,38 @@ async fn a_load_over_a_sound_backend_has_no_failure() {
     echo.stop().await;
 }
 
+#[test]
+fn a_load_runs_inside_a_namespace() {
+    let namespace = Namespace::create().unwrap();
+    let (pod, other) = (Namespace::pod(1, 1), Namespace::pod(1, 2));
+    namespace.add_address(pod).unwrap();
+    let report = namespace
+        .run(async || {
+            let echo =
+                Running::start_at(SocketAddr::new(pod.into(), 8000), "one", Duration::ZERO).await;
+            let elsewhere = destination(SocketAddr::new(other.into(), 8000), "/");
+            let elsewhere = Target {
+                destination: elsewhere,
+                backend: "one".to_owned(),
+            };
+            let load = Load::new(vec![echo.target("one"), elsewhere])
+                .at_most(20)
+                .start();
+            load.wait_for_more(20).await?;
+            echo.stop().await;
+            Ok(load.stop().await)
+        })
+        .unwrap();
+    // Nobody is at the other address, and what is sent there vanishes.
+    assert_eq!(report.failures().count(), 10);
+    assert!(
+        report
+            .failures()
+            .all(|failure| failure.to_string().contains("no answer within")),
+        "{report}"
+    );
+}
+
 #[tokio::test]
 async fn a_load_sees_every_failure() {
     let echo = Running::start("one", Duration::ZERO).await;
@@ -178,9 +211,11 @@ struct Running {
 
 impl Running {
     async fn start(name: &str, linger: Duration) -> Self {
-        let echo = Echo::bind(([127, 0, 0, 1], 0).into(), name, linger)
-            .await
-            .unwrap();
+        Self::start_at(([127, 0, 0, 1], 0).into(), name, linger).await
+    }
+
+    async fn start_at(address: SocketAddr, name: &str, linger: Duration) -> Self {
+        let echo = Echo::bind(address, name, linger).await.unwrap();
         let address = echo.address().unwrap();
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(echo.serve(async {
