@@ -76,6 +76,12 @@ impl Demo {
         self.folder.objects()
     }
 
+    /// The settings file that its control plane reads.
+    #[must_use]
+    pub fn settings(&self) -> PathBuf {
+        self.folder.settings()
+    }
+
     /// What to try, for whoever started it.
     #[must_use]
     pub fn guide(&self) -> String {

@@ -23,7 +23,7 @@ use crate::kubernetes::Cluster;
 use crate::load::Target;
 use crate::namespace::Namespace;
 use crate::process::Process;
-use crate::programs::Programs;
+use crate::programs::{Programs, repository};
 use crate::wait;
 
 /// A running system. Dropping it ends everything.
@@ -47,7 +47,11 @@ impl System {
         let place = Place::take();
         let programs = Programs::built_once()?;
         let cluster = Arc::new(Cluster::start()?);
-        cluster.apply(CLASS)?;
+        let manifests = repository().join("manifests");
+        let manifests = manifests
+            .to_str()
+            .context("the repository's path is not UTF-8")?;
+        cluster.kubectl(&["apply", "--kustomize", manifests])?;
         let plan = Plan::new(programs, &cluster)?;
         let mut system = Self {
             data_planes: Vec::new(),
@@ -303,12 +307,6 @@ fn shown(answer: &Answer) -> &str {
     answer.header("proxy-status")
 }
 
-const CLASS: &str = "
-apiVersion: networking.k8s.io/v1
-kind: IngressClass
-metadata: { name: sluice }
-spec: { controller: ingress.sluice.dev/controller }
-";
 const INTROSPECTION: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8444);
 /// Generous for a busy machine with two cores.

@@ -25,7 +25,7 @@ impl Plan {
         let namespace = cluster.namespace();
         let folder = namespace.folder().to_owned();
         let plan = Self {
-            control_plane: control_plane(programs, cluster, &folder),
+            control_plane: control_plane(programs, cluster, &folder)?,
             data_planes: (0..System::NODES)
                 .map(|node| data_plane(programs, namespace, &folder, node))
                 .collect(),
@@ -72,19 +72,23 @@ impl Plan {
     }
 }
 
-fn control_plane(programs: &Programs, cluster: &Cluster, folder: &Path) -> Program {
+fn control_plane(programs: &Programs, cluster: &Cluster, folder: &Path) -> anyhow::Result<Program> {
     let namespace = cluster.namespace();
-    Program::new("control-plane", &programs.control_plane, &namespace.logs())
-        .inside(namespace)
-        .args(["--source=kube", "--kubeconfig"])
-        .arg(cluster.kubeconfig())
-        .arg("--settings")
-        .arg(settings(folder))
-        .arg("--identity-dir")
-        .arg(identity(folder))
-        .arg(format!("--stream-address={}", System::stream()))
-        .arg(format!("--introspection-address={INTROSPECTION}"))
-        .arg("--metrics-address=127.0.0.1:8445")
+    // Its rights are those of its ServiceAccount in manifests/, no more.
+    let kubeconfig = cluster.kubeconfig_for(SERVICE_ACCOUNT, Some("system:serviceaccounts"))?;
+    Ok(
+        Program::new("control-plane", &programs.control_plane, &namespace.logs())
+            .inside(namespace)
+            .args(["--source=kube", "--kubeconfig"])
+            .arg(kubeconfig)
+            .arg("--settings")
+            .arg(settings(folder))
+            .arg("--identity-dir")
+            .arg(identity(folder))
+            .arg(format!("--stream-address={}", System::stream()))
+            .arg(format!("--introspection-address={INTROSPECTION}"))
+            .arg("--metrics-address=127.0.0.1:8445"),
+    )
 }
 
 fn data_plane(programs: &Programs, namespace: &Namespace, folder: &Path, node: usize) -> Program {
@@ -114,6 +118,7 @@ fn state(folder: &Path, node: usize) -> PathBuf {
     folder.join(format!("state-{}", node + 1))
 }
 
+const SERVICE_ACCOUNT: &str = "system:serviceaccount:sluice-system:sluice-control-plane";
 /// The first user's class is adopted, and ending a system does not take long.
 const SETTINGS: &str = "
 ingress: { controllers: [ingress.sluice.dev/controller, traefik.io/ingress-controller] }

@@ -23,7 +23,7 @@ async fn shop(
     services: &[&str],
     replicas: u8,
 ) -> anyhow::Result<Vec<Pod>> {
-    let mut yaml = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{ name: {namespace} }}\n");
+    let mut yaml = granted(namespace);
     let mut all = Vec::new();
     for (service_name, node) in services.iter().zip(1..) {
         let pods = Pods::of(system)
@@ -38,6 +38,23 @@ async fn shop(
     }
     system.cluster().apply(&yaml)?;
     Ok(all)
+}
+
+/// A namespace whose Secrets the control plane may read, as manifests/secret-reader.yaml tells people to grant it.
+fn granted(namespace: &str) -> String {
+    format!(
+        "
+apiVersion: v1
+kind: Namespace
+metadata: {{ name: {namespace} }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {{ name: sluice-secret-reader, namespace: {namespace} }}
+roleRef: {{ apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: sluice-secret-reader }}
+subjects: [{{ kind: ServiceAccount, name: sluice-control-plane, namespace: sluice-system }}]
+"
+    )
 }
 
 /// These pods, ready.

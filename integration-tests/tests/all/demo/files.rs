@@ -98,6 +98,46 @@ async fn a_half_written_file_is_no_outage() {
     demo.end();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_change_without_a_restart_and_malformed_ones_change_nothing() {
+    let demo = Edited::start(28080).await;
+    let settings = fs::read_to_string(demo.demo.settings()).unwrap();
+    demo.require_unharmed().await;
+    // A request of this client has two header fields.
+    fs::write(
+        demo.demo.settings(),
+        format!("{settings}limits: {{ headerCount: 1 }}\n"),
+    )
+    .unwrap();
+    demo.wait_for("api.myhoneydue.com", "/", |answer| {
+        require_refused(answer, 431)
+    })
+    .await;
+
+    for (wrong, part) in [
+        ("limits: { headerCuont: 1000 }", "headerCuont"),
+        ("limits: { headerCount: many }", "headerCount"),
+    ] {
+        fs::write(demo.demo.settings(), format!("{settings}{wrong}\n")).unwrap();
+        let problem = demo.wait_for_problem(part).await;
+        assert!(
+            format!("{problem:?}").contains("settings.yaml"),
+            "{problem:?}"
+        );
+        demo.wait_for("api.myhoneydue.com", "/", |answer| {
+            require_refused(answer, 431)
+        })
+        .await;
+    }
+    fs::write(demo.demo.settings(), settings).unwrap();
+    demo.wait_for("api.myhoneydue.com", "/", |answer| {
+        require_backend(answer, "api-")
+    })
+    .await;
+    demo.require_unharmed().await;
+    demo.end();
+}
+
 /// A demonstration whose folder is edited.
 struct Edited {
     demo: Demo,

@@ -124,6 +124,66 @@ fn a_certificate_outlives_its_secret() {
     outcome.unwrap();
 }
 
+#[test]
+fn a_namespace_whose_secrets_may_not_be_read_is_named_with_the_command_that_grants_it() {
+    let authority = Authority::create().unwrap();
+    let issued = authority.issue(&["secure.example.com"]).unwrap();
+    let mut system = System::start().unwrap();
+    let outcome = system.run(async |system| {
+        let _pods = shop(system, "shop", &["api"], 2).await?;
+        system.cluster().kubectl(&[
+            "delete",
+            "rolebinding",
+            "sluice-secret-reader",
+            "--namespace=shop",
+        ])?;
+        system
+            .cluster()
+            .apply(&issued.secret("shop", "certificate"))?;
+        system.cluster().apply(&tls_ingress(
+            "shop",
+            "secure",
+            "secure.example.com",
+            "api",
+            "certificate",
+        ))?;
+        system
+            .cluster()
+            .apply(&ingress("shop", "plain", "plain.example.com", "api"))?;
+        system
+            .wait_until_served("plain.example.com", "/", "api-")
+            .await?;
+        system
+            .wait_until_refused("secure.example.com", "/", 503)
+            .await?;
+        let introspection = system.introspection()?;
+        let command = wait::until("the command that grants it", LIMIT, async || {
+            let problems = introspection.problems("shop").await?.problems;
+            let about = problems.iter().find(|problem| about(problem, "secure"));
+            let remedy = about
+                .map(|problem| problem.remedy.clone())
+                .unwrap_or_default();
+            let command = remedy
+                .find("kubectl create rolebinding")
+                .map(|start| remedy[start..].to_owned());
+            command.with_context(|| format!("{problems:#?}"))
+        })
+        .await?;
+        // As a person would copy it: the words of the command, and no punctuation of the sentence around it.
+        let words: Vec<&str> = command.split_whitespace().skip(1).collect();
+        let words: Vec<&str> = words
+            .iter()
+            .map(|word| word.trim_matches(['`', '.', ';', '"']))
+            .collect();
+        println!("kubectl {}", words.join(" "));
+        system.cluster().kubectl(&words)?;
+        system
+            .wait_until_served("secure.example.com", "/", "api-")
+            .await
+    });
+    outcome.unwrap();
+}
+
 /// Every node serves it.
 async fn require_certificate(client: &Arc<ClientConfig>, fingerprint: &str) -> anyhow::Result<()> {
     for node in 0..System::NODES {

@@ -17,7 +17,7 @@ use sluice_integration_tests::wait;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
-use super::{ready, shop};
+use super::{granted, ready, shop};
 
 #[test]
 fn everything_serves_on_and_a_restart_serves_from_disk_within_a_second() {
@@ -143,7 +143,7 @@ async fn headless(system: &System) -> anyhow::Result<Vec<Pod>> {
     let pods = Pods::of(system).start_all(system, "api", 2, (1, 1)).await?;
     let service = service("shop", "api").replace("spec: {", "spec: { clusterIP: None,");
     let slice = endpoint_slice("shop", "api", &ready(&pods));
-    let namespace = "apiVersion: v1\nkind: Namespace\nmetadata: { name: shop }\n";
+    let namespace = granted("shop");
     let ingress = ingress("shop", "api", HOST, "api");
     system.cluster().apply(&format!(
         "{namespace}---\n{service}---\n{slice}---\n{ingress}"
