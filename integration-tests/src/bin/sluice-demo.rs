@@ -1,5 +1,7 @@
 //! Sluice at work on this machine: `cargo demo`. See [`sluice_integration_tests::demo`].
 
+use std::process::ExitCode;
+
 use anyhow::Context as _;
 use clap::Parser;
 use sluice_integration_tests::demo::{Addresses, Demo};
@@ -9,15 +11,27 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs a control plane, three data planes and a few backends on this machine, until Ctrl-C.
 #[derive(Parser)]
-#[command(name = "cargo demo")]
+#[command(name = "sluice-demo", bin_name = "cargo demo")]
 struct Arguments {
     /// The port from which all others are counted
     #[arg(long, value_name = "PORT", default_value_t = Addresses::DEFAULT_BASE)]
     base_port: u16,
 }
 
-fn main() -> anyhow::Result<()> {
-    let addresses = Addresses::from_base(Arguments::parse().base_port)?;
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let addresses = Addresses::from_base(arguments.base_port)?;
+    // Before the minutes that a first build takes.
+    addresses.require_free()?;
     // The first time takes minutes. Ctrl-C ends it as it ends any build: nothing else runs yet.
     let programs = Programs::build()?;
     let runtime = Runtime::new().context("cannot start a runtime")?;

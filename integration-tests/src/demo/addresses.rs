@@ -94,7 +94,7 @@ impl Addresses {
     }
 
     /// An error that names the first socket that somebody else holds.
-    pub(super) fn require_free(self) -> anyhow::Result<()> {
+    pub fn require_free(self) -> anyhow::Result<()> {
         for (what, address) in self.all() {
             // Closed again at once. Whoever is quicker than the program that it is for shows in that program's log.
             TcpListener::bind(address).with_context(|| {
