@@ -1,0 +1,347 @@
+//! One connection of a client: TLS where the listener has it, then HTTP/2 or HTTP/1.1, until either side has had enough.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::net::{IpAddr, SocketAddr};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use http::HeaderValue;
+use hyper::rt::Executor;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use sluice_proto::{ListenerProtocol, Settings, Timeouts};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+
+use crate::cores::stream::{Activity, Waiting, Watched};
+use crate::cores::{Accepted, Core, Counted, Phase};
+use crate::listener::OpenedBy;
+use crate::metrics::{HandshakeFailure, ProtocolError};
+use crate::proxy;
+use crate::tls::{ALPN_HTTP2, handshake_failure};
+
+/// A connection of a client, as its requests and its core see it.
+pub(crate) struct ClientConnection {
+    pub(super) id: u64,
+    /// Who opened it.
+    pub(crate) peer: IpAddr,
+    /// The same, as a header's value.
+    pub(crate) peer_text: HeaderValue,
+    pub(crate) listener: Arc<OpenedBy>,
+    activity: Arc<Activity>,
+    http2: Cell<bool>,
+    command: Cell<Option<Command>>,
+    waker: RefCell<Option<Waker>>,
+    _counted: Counted,
+}
+
+/// How a request came.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Scheme {
+    Http,
+    Https,
+}
+
+/// What a core tells a connection to do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Command {
+    /// Answer what is in flight and close.
+    Finish,
+    /// Close: the client has let it wait too long.
+    Abort,
+}
+
+/// Counts one request of a connection until its response has ended.
+pub(crate) struct RequestInFlight {
+    core: Rc<Core>,
+    connection: Rc<ClientConnection>,
+}
+
+impl Scheme {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
+impl Core {
+    /// Serves a connection until it ends.
+    pub(super) fn open(self: &Rc<Self>, accepted: Accepted) {
+        let core = Rc::clone(self);
+        tokio::task::spawn_local(async move {
+            // The peer may be gone by now; there is nobody to tell.
+            if let Ok(stream) = TcpStream::from_std(accepted.stream) {
+                let _ = stream.set_nodelay(true);
+                let connection =
+                    ClientConnection::new(accepted.peer, accepted.listener, accepted.counted);
+                core.connections.insert(&connection);
+                connection.serve(&core, stream).await;
+                core.connections.remove(&connection);
+            }
+        });
+    }
+}
+
+impl ClientConnection {
+    fn new(peer: SocketAddr, listener: Arc<OpenedBy>, counted: Counted) -> Rc<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let peer = peer.ip().to_canonical();
+        Rc::new(Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            peer,
+            peer_text: proxy::address_value(peer),
+            listener,
+            activity: Arc::new(Activity::new()),
+            http2: Cell::new(false),
+            command: Cell::new(None),
+            waker: RefCell::new(None),
+            _counted: counted,
+        })
+    }
+
+    pub(crate) fn scheme(&self) -> Scheme {
+        match self.listener.protocol {
+            ListenerProtocol::Http => Scheme::Http,
+            ListenerProtocol::Https => Scheme::Https,
+        }
+    }
+
+    pub(super) fn is_http2(&self) -> bool {
+        self.http2.get()
+    }
+
+    pub(super) fn command(&self, command: Command) {
+        // An abort is not taken back.
+        if self.command.get() != Some(Command::Abort) {
+            self.command.set(Some(command));
+        }
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Returns what to do if the client has let it wait too long.
+    pub(super) fn overdue(&self, now_ms: u64, timeouts: &Timeouts) -> Option<Command> {
+        let (waiting, since_ms) = self.activity.waiting()?;
+        let waited = Duration::from_millis(now_ms.saturating_sub(since_ms));
+        match waiting {
+            Waiting::Head => (waited > timeouts.request_headers).then_some(Command::Abort),
+            Waiting::Request => (waited > timeouts.client_idle).then_some(Command::Finish),
+        }
+    }
+
+    async fn serve(self: &Rc<Self>, core: &Rc<Core>, stream: TcpStream) {
+        let settings = Arc::clone(&core.served().settings);
+        match self.listener.protocol {
+            ListenerProtocol::Http => {
+                let stream = Watched::new(stream, Arc::clone(&self.activity));
+                match self.drive(is_http2(&stream), |_| true).await {
+                    Driven::Ended(Ok(true)) => self.serve_http2(core, stream, &settings).await,
+                    Driven::Ended(Ok(false)) => self.serve_http1(core, stream, &settings).await,
+                    Driven::Ended(Err(_)) | Driven::Finished => {}
+                    Driven::Aborted => core.counters.protocol_error(ProtocolError::HeaderTimeout),
+                }
+            }
+            ListenerProtocol::Https => {
+                let acceptor = TlsAcceptor::from(Arc::clone(&core.shared.tls));
+                let stream = match self.drive(acceptor.accept(stream), |_| true).await {
+                    Driven::Ended(Ok(stream)) => stream,
+                    Driven::Ended(Err(error)) => {
+                        core.counters.handshake_failed(handshake_failure(&error));
+                        return;
+                    }
+                    Driven::Finished => return,
+                    Driven::Aborted => {
+                        core.counters.handshake_failed(HandshakeFailure::Timeout);
+                        return;
+                    }
+                };
+                let is_http2 = stream.get_ref().1.alpn_protocol() == Some(ALPN_HTTP2);
+                let stream = Watched::new(stream, Arc::clone(&self.activity));
+                if is_http2 {
+                    self.serve_http2(core, stream, &settings).await;
+                } else {
+                    self.serve_http1(core, stream, &settings).await;
+                }
+            }
+        }
+    }
+
+    async fn serve_http1<I>(self: &Rc<Self>, core: &Rc<Core>, stream: I, settings: &Settings)
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let limits = &settings.limits;
+        let header_bytes = limits.header_bytes as usize;
+        let service =
+            service_fn(|request| proxy::answer(Rc::clone(core), Rc::clone(self), request));
+        let served = http1::Builder::new()
+            .header_read_timeout(None)
+            .max_headers(limits.header_count as usize)
+            .max_header_size(header_bytes)
+            .max_buf_size(header_bytes.max(LEAST_BUFFER))
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        match self
+            .drive(served, |served| {
+                served.graceful_shutdown();
+                false
+            })
+            .await
+        {
+            Driven::Ended(Err(error)) => core.count(&error),
+            Driven::Ended(Ok(())) | Driven::Finished => {}
+            Driven::Aborted => core.counters.protocol_error(ProtocolError::HeaderTimeout),
+        }
+    }
+
+    async fn serve_http2<I>(self: &Rc<Self>, core: &Rc<Core>, stream: I, settings: &Settings)
+    where
+        I: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
+        self.http2.set(true);
+        self.activity.stop_reading_head();
+        if core.phase() != Phase::Serving {
+            self.command(Command::Finish);
+        }
+        let limits = &settings.limits;
+        let (core_, connection) = (Rc::clone(core), Rc::clone(self));
+        let service = service_fn(move |request| {
+            proxy::answer(Rc::clone(&core_), Rc::clone(&connection), request)
+        });
+        let served = http2::Builder::new(LocalExecutor)
+            .timer(TokioTimer::new())
+            .max_header_list_size(limits.header_bytes)
+            .max_concurrent_streams(limits.concurrent_streams)
+            .serve_connection(TokioIo::new(stream), service);
+        match self
+            .drive(served, |served| {
+                served.graceful_shutdown();
+                false
+            })
+            .await
+        {
+            Driven::Ended(Err(error)) => core.count(&error),
+            Driven::Ended(Ok(())) | Driven::Finished | Driven::Aborted => {}
+        }
+    }
+
+    /// Polls `work` until it ends or the core says to end it. `finish` is told to finish, and returns whether that is
+    /// all there is to do.
+    async fn drive<F: Future>(
+        &self,
+        work: F,
+        finish: impl Fn(Pin<&mut F>) -> bool,
+    ) -> Driven<F::Output> {
+        let mut work = pin!(work);
+        poll_fn(|cx| {
+            self.wake_with(cx);
+            match self.command.take() {
+                Some(Command::Abort) => return Poll::Ready(Driven::Aborted),
+                Some(Command::Finish) if finish(work.as_mut()) => {
+                    return Poll::Ready(Driven::Finished);
+                }
+                Some(Command::Finish) | None => {}
+            }
+            work.as_mut().poll(cx).map(Driven::Ended)
+        })
+        .await
+    }
+
+    fn wake_with(&self, cx: &Context<'_>) {
+        let mut waker = self.waker.borrow_mut();
+        match &mut *waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            None => *waker = Some(cx.waker().clone()),
+        }
+    }
+}
+
+enum Driven<T> {
+    Ended(T),
+    Finished,
+    Aborted,
+}
+
+impl RequestInFlight {
+    pub(crate) fn begin(core: &Rc<Core>, connection: &Rc<ClientConnection>) -> Self {
+        core.counters.in_flight.fetch_add(1, Ordering::Relaxed);
+        connection.activity.request_began();
+        Self {
+            core: Rc::clone(core),
+            connection: Rc::clone(connection),
+        }
+    }
+
+    pub(crate) const fn core(&self) -> &Rc<Core> {
+        &self.core
+    }
+
+    pub(crate) const fn connection(&self) -> &Rc<ClientConnection> {
+        &self.connection
+    }
+}
+
+impl Drop for RequestInFlight {
+    fn drop(&mut self) {
+        self.core.counters.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.connection.activity.request_ended();
+        // Too late for GOAWAY or `Connection: close`, and idle from now on.
+        if self.core.phase() == Phase::Closing {
+            self.connection.command(Command::Finish);
+        }
+    }
+}
+
+impl Core {
+    // hyper has answered these by itself (400, 431), so no request shows them.
+    fn count(&self, error: &hyper::Error) {
+        if error.is_parse_too_large() {
+            self.counters.protocol_error(ProtocolError::TooLarge);
+        } else if error.is_parse() {
+            self.counters.protocol_error(ProtocolError::Malformed);
+        }
+    }
+}
+
+/// Spawns on the core's own thread.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LocalExecutor;
+
+impl<F: Future + 'static> Executor<F> for LocalExecutor {
+    fn execute(&self, future: F) {
+        drop(tokio::task::spawn_local(async move {
+            future.await;
+        }));
+    }
+}
+
+// Whether the client starts with the preface of HTTP/2 (prior knowledge, RFC 9113, section 3.3).
+async fn is_http2(stream: &Watched<TcpStream>) -> std::io::Result<bool> {
+    let mut start = [0; PREFACE.len()];
+    loop {
+        let seen = stream.peek(&mut start).await?;
+        if seen == 0 || start[..seen] != PREFACE[..seen] {
+            return Ok(false);
+        }
+        if seen == PREFACE.len() {
+            return Ok(true);
+        }
+        // A part of it: the socket stays readable, so there is nothing to wait for but time.
+        tokio::time::sleep(PREFACE_PAUSE).await;
+    }
+}
+
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const PREFACE_PAUSE: Duration = Duration::from_millis(5);
+// hyper panics below this.
+const LEAST_BUFFER: usize = 8192;

@@ -1,0 +1,178 @@
+//! The copy of the last accepted snapshot on this node's disk, from which a restarted data plane serves while the control
+//! plane is away.
+//!
+//! It holds TLS keys, so it is sealed (AES-256-GCM, with a key derived from the seal key of the identity folder); the
+//! seal is its checksum, too. Whatever is wrong with it, it is as if there were none: it is never trusted in part.
+
+mod format;
+mod writer;
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sluice_proto::Snapshot;
+
+pub use crate::disk_copy::format::Damage;
+use crate::disk_copy::format::Seal;
+pub(crate) use crate::disk_copy::writer::keep_current;
+
+/// Where the copy is, and what seals it.
+#[derive(Debug)]
+pub struct DiskCopy {
+    folder: PathBuf,
+    seal: Seal,
+}
+
+/// What is kept: enough to serve as before.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Kept {
+    /// The number of the snapshot.
+    pub generation: u64,
+    /// The accepted resources.
+    pub snapshot: Arc<Snapshot>,
+    /// The certificates that are served beyond their Secret.
+    pub certificates: Arc<Snapshot>,
+}
+
+/// Why there is no copy to read or to write.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DiskCopyError {
+    /// The copy cannot be trusted.
+    #[error("{} cannot be used and counts as absent", path.display())]
+    Damaged {
+        /// Where.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: Damage,
+    },
+    /// The disk or its rights are at fault.
+    #[error("cannot {what} {}; --state-dir must be a folder of this program's own on a disk with room", path.display())]
+    Disk {
+        /// What was tried.
+        what: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl DiskCopy {
+    /// Returns the copy in this folder, which is made if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be made.
+    pub fn open(folder: &Path, seal_key: &[u8; 32]) -> Result<Self, DiskCopyError> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(|source| disk("create", folder, source))?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            seal: Seal::derive(seal_key),
+        })
+    }
+
+    /// Returns what was kept last; `None` if nothing was.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read or trusted.
+    pub fn load(&self) -> Result<Option<Kept>, DiskCopyError> {
+        let path = self.path();
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(|source| disk("open", &path, source))?,
+        };
+        let mut sealed = Vec::new();
+        // One byte more than may be, so that more is noticed.
+        file.take(format::MAX_BYTES + 1)
+            .read_to_end(&mut sealed)
+            .map_err(|source| disk("read", &path, source))?;
+        match self.seal.open(sealed) {
+            Ok(kept) => Ok(Some(kept)),
+            Err(source) => Err(DiskCopyError::Damaged { path, source }),
+        }
+    }
+
+    /// Puts this in the place of what was kept. Blocks until it is on the disk; whoever reads meanwhile, or after a loss
+    /// of power, reads the one or the other.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written; what was kept stays.
+    pub fn save(&self, kept: &Kept) -> Result<(), DiskCopyError> {
+        let path = self.path();
+        let sealed = (self.seal.seal(kept)).map_err(|source| DiskCopyError::Damaged {
+            path: path.clone(),
+            source,
+        })?;
+        let temporary = self.folder.join("snapshot.new");
+        write(&temporary, &sealed).map_err(|source| disk("write", &temporary, source))?;
+        fs::rename(&temporary, &path).map_err(|source| disk("replace", &path, source))?;
+        let synced = File::open(&self.folder).and_then(|folder| folder.sync_all());
+        synced.map_err(|source| disk("sync", &self.folder, source))
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.join("snapshot")
+    }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn disk(what: &'static str, path: &Path, source: io::Error) -> DiskCopyError {
+    DiskCopyError::Disk {
+        what,
+        path: path.to_owned(),
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn what_is_saved_is_loaded_and_only_its_owner_reads_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let copy = DiskCopy::open(&folder.path().join("state"), &[7; 32]).unwrap();
+        assert_eq!(copy.load().unwrap(), None);
+        let kept = format::tests::kept(3);
+        copy.save(&kept).unwrap();
+        copy.save(&kept).unwrap();
+        assert_eq!(copy.load().unwrap(), Some(kept));
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&copy.path()), 0o600);
+        assert_eq!(mode(&copy.folder), 0o700);
+    }
+
+    #[test]
+    fn another_key_opens_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let copy = DiskCopy::open(folder.path(), &[7; 32]).unwrap();
+        copy.save(&format::tests::kept(1)).unwrap();
+        let other = DiskCopy::open(folder.path(), &[8; 32]).unwrap();
+        let error = other.load().unwrap_err();
+        assert!(matches!(error, DiskCopyError::Damaged { .. }), "{error}");
+    }
+}

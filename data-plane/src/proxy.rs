@@ -1,0 +1,127 @@
+//! One request, from its header section to the end of its response: target, client, route, backend, endpoint,
+//! connection, response.
+//!
+//! Everything here runs on the core that has the client's connection.
+
+mod body;
+mod exchange;
+mod forward;
+mod forwarded;
+mod headers;
+mod request_id;
+mod respond;
+mod response_body;
+mod target;
+mod tunnel;
+mod upgrade;
+mod upstream;
+
+use std::convert::Infallible;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::header::CONNECTION;
+use http::{HeaderValue, Method, Request, Response, Version};
+use hyper::body::Incoming;
+
+use crate::cores::{ClientConnection, Core, Phase, RequestInFlight};
+use crate::proxy::exchange::Exchange;
+use crate::proxy::forward::{Forwarded, forward};
+use crate::proxy::respond::{Cause, respond};
+use crate::proxy::response_body::ResponseBody;
+use crate::proxy::target::Target;
+use crate::serving::{Answer, Served, ServedRoute, Share};
+
+pub(crate) use crate::proxy::forwarded::address_value;
+pub(crate) use crate::proxy::upstream::Pool;
+
+/// Answers a request.
+pub(crate) async fn answer(
+    core: Rc<Core>,
+    connection: Rc<ClientConnection>,
+    request: Request<Incoming>,
+) -> Result<Response<ResponseBody>, Infallible> {
+    let is_http1 = request.version() < Version::HTTP_2;
+    let mut exchange = Exchange::begin(RequestInFlight::begin(&core, &connection));
+    let mut response = match route_and_forward(&core, &connection, &mut exchange, request).await {
+        Ok(forwarded) => forwarded.into_response(exchange),
+        Err(cause) => respond(cause, exchange),
+    };
+    if is_http1 && core.phase() != Phase::Serving {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
+    Ok(response)
+}
+
+async fn route_and_forward(
+    core: &Rc<Core>,
+    connection: &Rc<ClientConnection>,
+    exchange: &mut Exchange,
+    mut request: Request<Incoming>,
+) -> Result<Forwarded, Cause> {
+    let served = core.served();
+    let client = forwarded::client(&served, connection, &request);
+    exchange.identify(&served, &client, &request);
+    let limit = served.settings.limits.header_count as usize;
+    // HTTP/1.1 has counted while parsing; HTTP/2 has not.
+    if request.headers().len() > limit {
+        return Err(Cause::HeaderCount);
+    }
+    if request.method() == Method::CONNECT {
+        return Err(Cause::Connect);
+    }
+    let target = Target::of(&request)?;
+    exchange.aim(&target);
+    let route = find(&served, exchange, &target, &request)?;
+    let share = draw(&route, exchange)?;
+    let Some(backend) = &share.backend else {
+        return Err(Cause::BackendMissing);
+    };
+    let upgrade = upgrade::wanted(&mut request);
+    headers::prepare(&mut request, &target, &upgrade);
+    forwarded::name_client(
+        &mut request,
+        connection,
+        &client,
+        &target,
+        exchange.request_id(),
+    );
+    forward(core, &served.settings, backend, exchange, request, upgrade).await
+}
+
+fn find(
+    served: &Served,
+    exchange: &mut Exchange,
+    target: &Target,
+    request: &Request<Incoming>,
+) -> Result<Arc<ServedRoute>, Cause> {
+    let route = served
+        .routes
+        .lookup(target.host(), request.uri().path())
+        .ok_or(Cause::NoRoute)?;
+    exchange.take_route(route);
+    Ok(Arc::clone(route))
+}
+
+fn draw<'a>(route: &'a ServedRoute, exchange: &mut Exchange) -> Result<&'a Share, Cause> {
+    match &route.answer {
+        Answer::Unavailable { code, counters } => {
+            exchange.count_with(counters);
+            Err(Cause::Unavailable(Arc::clone(code)))
+        }
+        Answer::Backends(shares) if route.certificate_has_ended() => {
+            exchange.count_with(&shares.unanswered);
+            Err(Cause::Unavailable("CertificateEnded".into()))
+        }
+        Answer::Backends(shares) => {
+            let Some(share) = shares.draw() else {
+                exchange.count_with(&shares.unanswered);
+                return Err(Cause::NoWeight);
+            };
+            exchange.count_with(&share.counters);
+            exchange.take_backend(&share.name);
+            Ok(share)
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The only place that makes an answer of Sluice's own: a cause becomes a status, a `Proxy-Status` and a short text.
+//!
+//! Strangers read responses: no name of an object is in them, only the kind of error and the request's id, by which
+//! whoever runs the edge finds the rest in the access log.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+
+use crate::proxy::exchange::Exchange;
+use crate::proxy::response_body::ResponseBody;
+
+/// Why Sluice answers by itself.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Cause {
+    // The client is at fault.
+    HostMissing,
+    HostTwice,
+    HostMalformed,
+    HostContradicts,
+    HeaderCount,
+    Connect,
+    RequestBodyIncomplete,
+    RequestBodyTimeout,
+    // Nobody wrote a route for it.
+    NoRoute,
+    // Whoever wrote the Ingress is at fault; the problem's code.
+    Unavailable(Arc<str>),
+    BackendMissing,
+    NoWeight,
+    NoEndpoints,
+    AddressProhibited,
+    // The backend is at fault.
+    NameUnresolved,
+    ConnectRefused,
+    ConnectTimeout,
+    ConnectFailed,
+    ConnectionClosed,
+    ResponseMalformed,
+    ResponseTimeout,
+    UpgradeRefused,
+}
+
+// What the log calls it, the closest of the "Proxy Error Types" of RFC 9209, the status, and what strangers read.
+type Row = (&'static str, &'static str, StatusCode, &'static str);
+
+impl Cause {
+    /// Returns what the log calls it.
+    pub(crate) fn name(&self) -> &'static str {
+        self.row().0
+    }
+
+    /// Returns the code of the problem, if it is one.
+    pub(crate) const fn problem(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Unavailable(code) => Some(code),
+            _ => None,
+        }
+    }
+
+    #[rustfmt::skip]
+    fn row(&self) -> Row {
+        use StatusCode as S;
+        match self {
+            Self::HostMissing => ("host_missing", REQUEST, S::BAD_REQUEST, "the request names no host"),
+            Self::HostTwice => ("host_twice", REQUEST, S::BAD_REQUEST, "the request names its host twice"),
+            Self::HostMalformed => ("host_malformed", REQUEST, S::BAD_REQUEST, "the request's host is malformed"),
+            Self::HostContradicts => ("host_contradicts", REQUEST, S::BAD_REQUEST, "the request names two hosts"),
+            Self::HeaderCount => ("header_count", REQUEST, S::REQUEST_HEADER_FIELDS_TOO_LARGE, "the request has too many header fields"),
+            Self::Connect => ("connect", "http_request_denied", S::NOT_IMPLEMENTED, "CONNECT is not served here"),
+            Self::RequestBodyIncomplete => ("request_body_incomplete", REQUEST, S::BAD_REQUEST, "the request's body is incomplete"),
+            Self::RequestBodyTimeout => ("request_body_timeout", REQUEST, S::REQUEST_TIMEOUT, "the request's body did not come in time"),
+            Self::NoRoute => ("no_route", "destination_not_found", S::NOT_FOUND, "nothing is served here"),
+            Self::Unavailable(_) => ("unavailable", CONFIGURATION, S::SERVICE_UNAVAILABLE, UNAVAILABLE),
+            Self::BackendMissing => ("backend_missing", CONFIGURATION, S::SERVICE_UNAVAILABLE, UNAVAILABLE),
+            Self::NoWeight => ("no_weight", CONFIGURATION, S::SERVICE_UNAVAILABLE, UNAVAILABLE),
+            Self::NoEndpoints => ("no_endpoints", "destination_unavailable", S::SERVICE_UNAVAILABLE, UNAVAILABLE),
+            Self::AddressProhibited => ("address_prohibited", "destination_ip_prohibited", S::BAD_GATEWAY, UNREACHABLE),
+            Self::NameUnresolved => ("name_unresolved", "dns_error", S::BAD_GATEWAY, UNREACHABLE),
+            Self::ConnectRefused => ("connect_refused", "connection_refused", S::BAD_GATEWAY, UNREACHABLE),
+            Self::ConnectTimeout => ("connect_timeout", "connection_timeout", S::BAD_GATEWAY, UNREACHABLE),
+            Self::ConnectFailed => ("connect_failed", "destination_ip_unroutable", S::BAD_GATEWAY, UNREACHABLE),
+            Self::ConnectionClosed => ("connection_closed", "connection_terminated", S::BAD_GATEWAY, UNREACHABLE),
+            Self::ResponseMalformed => ("response_malformed", "http_protocol_error", S::BAD_GATEWAY, UNREACHABLE),
+            Self::UpgradeRefused => ("upgrade_refused", "http_upgrade_failed", S::BAD_GATEWAY, UNREACHABLE),
+            Self::ResponseTimeout => ("response_timeout", "http_response_timeout", S::GATEWAY_TIMEOUT, "the service did not answer in time"),
+        }
+    }
+}
+
+/// Returns the answer that this cause becomes.
+pub(super) fn respond(cause: Cause, mut exchange: Box<Exchange>) -> Response<ResponseBody> {
+    let (_, proxy_error, status, reason) = cause.row();
+    let id = exchange
+        .request_id()
+        .to_str()
+        .unwrap_or_default()
+        .to_owned();
+    exchange.fail(cause);
+    let text = format!(
+        "{} {}: {reason} (request {id})\n",
+        status.as_u16(),
+        status.canonical_reason().unwrap_or_default(),
+    );
+    let proxy_status = format!("sluice; error={proxy_error}; details=\"request {id}\"");
+    let mut response = Response::new(ResponseBody::own(Bytes::from(text), exchange, status));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(proxy_status) = HeaderValue::try_from(proxy_status) {
+        headers.insert(PROXY_STATUS, proxy_status);
+    }
+    response
+}
+
+const REQUEST: &str = "http_request_error";
+const CONFIGURATION: &str = "proxy_configuration_error";
+const UNAVAILABLE: &str = "the service is unavailable";
+const UNREACHABLE: &str = "the service cannot be reached";
+const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");

@@ -1,0 +1,35 @@
+//! What is served: one immutable value that every core reads, made of the accepted resources.
+//!
+//! Routes and certificates change together, so a new host is never served with the wrong certificate. Endpoints live in
+//! a slot of their own per backend: pods come and go without anything here being rebuilt. Building happens in
+//! [`Accepted`], off the cores.
+
+mod accepted;
+mod backend;
+mod build;
+mod certificate;
+mod endpoint;
+mod route;
+
+use std::sync::Arc;
+
+use sluice_proto::Settings;
+use sluice_routing::{RouteTable, TrustedPeers};
+
+pub(crate) use crate::serving::accepted::{Accepted, Applied};
+pub(crate) use crate::serving::backend::ServedBackend;
+pub(crate) use crate::serving::certificate::{CertificateTable, provider};
+pub(crate) use crate::serving::endpoint::{Endpoint, EndpointAddress, Outstanding};
+pub(crate) use crate::serving::route::{Answer, ServedRoute, Share};
+
+/// What is served.
+pub(crate) struct Served {
+    /// Which route answers.
+    pub(crate) routes: RouteTable<Arc<ServedRoute>>,
+    /// Which certificate a TLS client gets.
+    pub(crate) certificates: CertificateTable,
+    /// What holds for the whole edge.
+    pub(crate) settings: Arc<Settings>,
+    /// Who may say who the client is.
+    pub(crate) trusted: TrustedPeers,
+}

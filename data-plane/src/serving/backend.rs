@@ -1,0 +1,203 @@
+//! A backend as it is served: its endpoints in a slot of their own, and which of them the next request goes to.
+//!
+//! Its identity survives route changes, so pools, load and counters do, too.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use arc_swap::ArcSwap;
+use sluice_proto::{Backend, BackendProtocol, BackendTarget, EndpointState};
+
+use crate::clock::uptime_ms;
+use crate::metrics::BackendCounters;
+use crate::serving::endpoint::{Endpoint, EndpointAddress};
+
+/// One port of one Service, and its endpoints.
+pub(crate) struct ServedBackend {
+    pub(crate) protocol: BackendProtocol,
+    pub(crate) counters: Arc<BackendCounters>,
+    target: Target,
+}
+
+enum Target {
+    Name(EndpointSet),
+    Endpoints {
+        current: ArcSwap<EndpointSet>,
+        cluster: EndpointSet,
+    },
+}
+
+/// The endpoints of a backend at one time.
+#[derive(Debug, Default)]
+struct EndpointSet {
+    // Ready, on this node.
+    local: Vec<Arc<Endpoint>>,
+    // Ready, elsewhere.
+    remote: Vec<Arc<Endpoint>>,
+    // Still serving while they end.
+    terminating: Vec<Arc<Endpoint>>,
+}
+
+impl ServedBackend {
+    pub(crate) fn new(backend: &Backend, counters: Arc<BackendCounters>) -> Self {
+        let target = match &backend.target {
+            BackendTarget::ExternalName { name, port } => {
+                let address = EndpointAddress::Name {
+                    name: Arc::clone(name),
+                    port: *port,
+                };
+                Target::Name(EndpointSet::of([address]))
+            }
+            BackendTarget::Endpoints { cluster_addresses } => Target::Endpoints {
+                current: ArcSwap::default(),
+                cluster: EndpointSet::of(
+                    cluster_addresses
+                        .iter()
+                        .copied()
+                        .map(EndpointAddress::Socket),
+                ),
+            },
+        };
+        Self {
+            protocol: backend.protocol,
+            counters,
+            target,
+        }
+    }
+
+    /// Puts these endpoints in the place of the earlier ones. Those that stay keep their identity.
+    pub(crate) fn set_endpoints(&self, endpoints: &[sluice_proto::Endpoint], node: &str) {
+        let Target::Endpoints { current, .. } = &self.target else {
+            return;
+        };
+        let earlier = current.load_full();
+        let mut set = EndpointSet::default();
+        for endpoint in endpoints {
+            let address = EndpointAddress::Socket(endpoint.address);
+            let same = earlier.iter().find(|earlier| earlier.address == address);
+            let served = same.map_or_else(|| Arc::new(Endpoint::new(address)), Arc::clone);
+            let is_local = endpoint.node.as_deref() == Some(node);
+            match endpoint.state {
+                EndpointState::Ready if is_local => set.local.push(served),
+                EndpointState::Ready => set.remote.push(served),
+                EndpointState::Terminating => set.terminating.push(served),
+            }
+        }
+        current.store(Arc::new(set));
+    }
+
+    /// Returns the endpoint for the next request, none of `tried`; `None` if no other is left.
+    ///
+    /// If the endpoints are stale, their addresses may be other pods' by now: the Service's own address is taken, where
+    /// it has one.
+    pub(crate) fn pick(&self, stale: bool, tried: &[u64]) -> Option<Arc<Endpoint>> {
+        match &self.target {
+            Target::Name(set) => set.pick(tried),
+            Target::Endpoints { cluster, .. } if stale && !cluster.is_empty() => {
+                cluster.pick(tried)
+            }
+            Target::Endpoints { current, .. } => current.load().pick(tried),
+        }
+    }
+
+    /// Notes that no connection to this endpoint could be opened. After several in a row it is left out for a while,
+    /// unless half of them are out already.
+    pub(crate) fn connect_failed(&self, endpoint: &Endpoint) {
+        self.counters.connect_errors.fetch_add(1, Ordering::Relaxed);
+        if !endpoint.connect_failed() {
+            return;
+        }
+        let Target::Endpoints { current, .. } = &self.target else {
+            return;
+        };
+        let set = current.load();
+        let now_ms = uptime_ms();
+        let out = set
+            .iter()
+            .filter(|endpoint| endpoint.is_ejected(now_ms))
+            .count();
+        if (out + 1) * 2 <= set.iter().count() && !endpoint.is_ejected(now_ms) {
+            endpoint.eject();
+            self.counters.ejections.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl EndpointSet {
+    fn of(addresses: impl IntoIterator<Item = EndpointAddress>) -> Self {
+        let endpoints = addresses.into_iter().map(Endpoint::new).map(Arc::new);
+        Self {
+            remote: endpoints.collect(),
+            ..Self::default()
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Arc<Endpoint>> {
+        self.local
+            .iter()
+            .chain(&self.remote)
+            .chain(&self.terminating)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+
+    fn pick(&self, tried: &[u64]) -> Option<Arc<Endpoint>> {
+        let now_ms = uptime_ms();
+        let reachable =
+            |endpoint: &Endpoint| !tried.contains(&endpoint.id) && !endpoint.is_ejected(now_ms);
+        let untried = |endpoint: &Endpoint| !tried.contains(&endpoint.id);
+        // That all are out is more likely wrong than right: one of them is asked all the same.
+        let picked = self
+            .pick_among(reachable)
+            .or_else(|| self.pick_among(untried));
+        picked.map(Arc::clone)
+    }
+
+    fn pick_among(&self, usable: impl Fn(&Endpoint) -> bool) -> Option<&Arc<Endpoint>> {
+        if self.local.is_empty() && self.remote.is_empty() {
+            return less_busy_of_two(&self.terminating, usable);
+        }
+        let local = less_busy_of_two(&self.local, &usable);
+        let remote = less_busy_of_two(&self.remote, &usable);
+        match (local, remote) {
+            // Spills over to other nodes while the local one is the busier one.
+            (Some(local), Some(remote)) if remote.outstanding() < local.outstanding() => {
+                Some(remote)
+            }
+            (local, remote) => local.or(remote),
+        }
+    }
+}
+
+// The power of two choices: nearly as even as asking all, at the price of asking two.
+fn less_busy_of_two(
+    endpoints: &[Arc<Endpoint>],
+    usable: impl Fn(&Endpoint) -> bool,
+) -> Option<&Arc<Endpoint>> {
+    let first = any_usable(endpoints, &usable)?;
+    if endpoints.len() == 1 {
+        return Some(first);
+    }
+    let other = |endpoint: &Endpoint| endpoint.id != first.id && usable(endpoint);
+    let Some(second) = any_usable(endpoints, other) else {
+        return Some(first);
+    };
+    if second.outstanding() < first.outstanding() {
+        Some(second)
+    } else {
+        Some(first)
+    }
+}
+
+fn any_usable(
+    endpoints: &[Arc<Endpoint>],
+    usable: impl Fn(&Endpoint) -> bool,
+) -> Option<&Arc<Endpoint>> {
+    if endpoints.is_empty() {
+        return None;
+    }
+    let (before, from) = endpoints.split_at(fastrand::usize(..endpoints.len()));
+    from.iter().chain(before).find(|endpoint| usable(endpoint))
+}
