@@ -1,0 +1,13 @@
+//! What the tests of the request path are written with: an edge, backends, clients and resources.
+
+mod backend;
+mod client;
+mod edge;
+mod resources;
+mod wait;
+
+pub(super) use backend::{Backend, closed_port, empty, full, text};
+pub(super) use client::{Answer, Client, get, raw, send};
+pub(super) use edge::TestEdge;
+pub(super) use resources::*;
+pub(super) use wait::{eventually, within};
