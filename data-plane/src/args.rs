@@ -136,7 +136,12 @@ impl AdminArgs {
     /// Returns where the admin socket is.
     #[must_use]
     pub fn admin_socket(&self) -> PathBuf {
-        let of_state = || self.state_dir.clone().unwrap_or_default().join(ADMIN_SOCKET);
+        let of_state = || {
+            self.state_dir
+                .clone()
+                .unwrap_or_default()
+                .join(ADMIN_SOCKET)
+        };
         self.admin_socket.clone().unwrap_or_else(of_state)
     }
 }

@@ -85,7 +85,13 @@ mod tests {
     #[test]
     fn a_seal_key_is_64_hexadecimal_digits() {
         assert_eq!(parse_hex(&"0f".repeat(32)), Some([15; 32]));
-        for text in ["", "0f", &"0g".repeat(32), &"é".repeat(32), &"0f".repeat(33)] {
+        for text in [
+            "",
+            "0f",
+            &"0g".repeat(32),
+            &"é".repeat(32),
+            &"0f".repeat(33),
+        ] {
             assert_eq!(parse_hex(text), None, "{text}");
         }
     }

@@ -1,11 +1,26 @@
 //! Sluice's data plane: proxies the traffic of one node by the snapshot that the control plane sends.
+//!
+//! # Layout
+//!
+//! * [`app`] wires and owns everything; [`args`] and [`log`] are what it is told and what it tells.
+//! * `sync` is the stream from the control plane, [`identity`] who this data plane is to it, [`disk_copy`] the copy of
+//!   the last snapshot, [`admin`] the socket that probes ask.
+//! * [`edge`] is the running request path: `serving` what is served, `listener` and `cores` where connections come in,
+//!   `tls` and `proxy` what is done with them; [`metrics`] and `access_log` what is told of it.
 
 mod access_log;
+pub mod admin;
+pub mod app;
+pub mod args;
 mod clock;
 mod cores;
+pub mod disk_copy;
 pub mod edge;
+pub mod identity;
 mod listener;
+pub mod log;
 pub mod metrics;
 mod proxy;
 mod serving;
+mod sync;
 mod tls;

@@ -61,9 +61,12 @@ impl Seal {
     pub(super) fn seal(&self, kept: &Kept) -> Result<Vec<u8>, Damage> {
         let mut content = Vec::new();
         for snapshot in [&kept.certificates, &kept.snapshot] {
-            for delta in diff(&Holdings::default(), snapshot).into_wire(kept.generation, usize::MAX) {
+            for delta in diff(&Holdings::default(), snapshot).into_wire(kept.generation, usize::MAX)
+            {
                 // A Vec has room for any message.
-                delta.encode_length_delimited(&mut content).map_err(|_| Damage::Large)?;
+                delta
+                    .encode_length_delimited(&mut content)
+                    .map_err(|_| Damage::Large)?;
             }
         }
         let nonce = self
@@ -81,7 +84,9 @@ impl Seal {
         if sealed.len() as u64 > MAX_BYTES {
             return Err(Damage::Large);
         }
-        let (magic, rest) = sealed.split_at_mut_checked(MAGIC.len()).ok_or(Damage::Foreign)?;
+        let (magic, rest) = sealed
+            .split_at_mut_checked(MAGIC.len())
+            .ok_or(Damage::Foreign)?;
         if magic != MAGIC {
             return Err(Damage::Foreign);
         }

@@ -1,0 +1,132 @@
+//! Answers over HTTP/1.1: everything on the admin socket, `/metrics` alone on a port.
+//!
+//! It does not know what the answers are.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+
+use crate::admin::answer::{Admin, Answer};
+
+/// Answers on the admin socket until it is dropped.
+pub(crate) async fn serve_socket(listener: UnixListener, admin: Arc<Admin>) -> Infallible {
+    let mut connections = Connections::new();
+    loop {
+        let permit = connections.room().await;
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let admin = Arc::clone(&admin);
+                connections.serve(stream, permit, move |path| admin.answer(path));
+            }
+            Err(error) => wait_after(&error).await,
+        }
+    }
+}
+
+/// Answers `/metrics` on a port until it is dropped.
+pub(crate) async fn serve_metrics(listener: TcpListener, admin: Arc<Admin>) -> Infallible {
+    let mut connections = Connections::new();
+    loop {
+        let permit = connections.room().await;
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let admin = Arc::clone(&admin);
+                connections.serve(stream, permit, move |path| match path {
+                    "/metrics" => admin.metrics(),
+                    _ => only_metrics(),
+                });
+            }
+            Err(error) => wait_after(&error).await,
+        }
+    }
+}
+
+struct Connections {
+    permits: Arc<Semaphore>,
+    tasks: JoinSet<()>,
+}
+
+impl Connections {
+    fn new() -> Self {
+        Self {
+            permits: Arc::new(Semaphore::new(CONNECTIONS)),
+            tasks: JoinSet::new(),
+        }
+    }
+
+    async fn room(&mut self) -> Option<OwnedSemaphorePermit> {
+        while self.tasks.try_join_next().is_some() {}
+        // It is never closed, so there is always a permit to come.
+        Arc::clone(&self.permits).acquire_owned().await.ok()
+    }
+
+    fn serve(
+        &mut self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        permit: Option<OwnedSemaphorePermit>,
+        answer: impl Fn(&str) -> Answer + Send + 'static,
+    ) {
+        self.tasks.spawn(async move {
+            let service = service_fn(move |request: Request<_>| {
+                let response = respond(&request, &answer);
+                async move { Ok::<_, Infallible>(response) }
+            });
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(IDLE)
+                .serve_connection(TokioIo::new(stream), service);
+            // Whatever a prober or scraper does wrong is its own business.
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "an admin connection ended");
+            }
+            drop(permit);
+        });
+    }
+}
+
+fn respond<B>(request: &Request<B>, answer: &impl Fn(&str) -> Answer) -> Response<Full<Bytes>> {
+    let answer = if request.method() == Method::GET {
+        answer(request.uri().path())
+    } else {
+        Answer {
+            status: StatusCode::METHOD_NOT_ALLOWED,
+            content_type: "text/plain; charset=utf-8",
+            body: "only GET\n".to_owned(),
+        }
+    };
+    let mut response = Response::new(Full::from(answer.body));
+    *response.status_mut() = answer.status;
+    let content_type = HeaderValue::from_static(answer.content_type);
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}
+
+fn only_metrics() -> Answer {
+    Answer {
+        status: StatusCode::NOT_FOUND,
+        content_type: "text/plain; charset=utf-8",
+        body: "only /metrics is here; the rest is on the admin socket\n".to_owned(),
+    }
+}
+
+async fn wait_after(error: &std::io::Error) {
+    // Out of descriptors, most likely: it may get better, and a probe that fails meanwhile is right to.
+    tracing::warn!(%error, "cannot accept an admin connection");
+    tokio::time::sleep(ACCEPT_AGAIN).await;
+}
+
+const CONNECTIONS: usize = 64;
+const IDLE: Duration = Duration::from_secs(60);
+const ACCEPT_AGAIN: Duration = Duration::from_millis(200);

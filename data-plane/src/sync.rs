@@ -1,0 +1,14 @@
+//! The stream from the control plane: what it sends is applied to the edge, and answered.
+//!
+//! [`machine`] decides, without any I/O; [`client`] connects, reconnects and carries; [`status`] is what others may know
+//! of it. It does not serve a request: without a control plane, the edge serves on.
+
+mod client;
+mod dial;
+mod machine;
+mod staleness;
+mod status;
+
+pub(crate) use crate::sync::client::{StreamClient, SyncConfig};
+pub(crate) use crate::sync::staleness::mark_stale_endpoints;
+pub(crate) use crate::sync::status::{Link, SyncStatus};

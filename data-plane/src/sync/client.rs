@@ -1,0 +1,228 @@
+//! Connects to the control plane, again and again, and carries what the machine decides.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sluice_proto::wire::snapshot_stream_client::SnapshotStreamClient;
+use sluice_proto::{Difference, Refusal, wire};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::{Channel, Endpoint, Uri};
+use tower::service_fn;
+
+use crate::edge::Edge;
+use crate::identity::{self, IdentityError};
+use crate::metrics::Metrics;
+use crate::sync::dial::dial;
+use crate::sync::machine::{Machine, Step, Violation};
+use crate::sync::status::{Link, SyncStatus};
+
+/// What the stream is made with.
+#[derive(Clone, Debug)]
+pub(crate) struct SyncConfig {
+    pub(crate) node: String,
+    /// `HOST:PORT`.
+    pub(crate) control_plane: String,
+    pub(crate) identity_dir: PathBuf,
+}
+
+/// The client of the stream.
+pub(crate) struct StreamClient {
+    pub(crate) config: SyncConfig,
+    pub(crate) edge: Arc<Edge>,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Who reads it also learns that the client has ended: it is dropped then.
+    pub(crate) status: watch::Sender<SyncStatus>,
+    /// Random for each process.
+    pub(crate) instance: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum StreamError {
+    #[error("cannot connect")]
+    Connect(#[source] tonic::transport::Error),
+    #[error("the control plane ended the stream")]
+    Ended,
+    #[error(transparent)]
+    Identity(IdentityError),
+    #[error("the control plane refuses the stream: {}", .0.message())]
+    Refused(#[source] tonic::Status),
+    #[error("applying a snapshot ended early")]
+    Apply(#[source] tokio::task::JoinError),
+    #[error("the control plane sent what it may not")]
+    Violation(#[source] Violation),
+}
+
+impl StreamClient {
+    /// Holds a stream for ever: whenever it ends, it is opened again, soon at first and then less often.
+    pub(crate) async fn run(self) {
+        let mut wait = FIRST_WAIT;
+        let mut last_logged = String::new();
+        loop {
+            let began = Instant::now();
+            let Err(error) = self.stream().await;
+            let reason = chain(&error);
+            self.status
+                .send_modify(|status| status.link.lose(reason.clone()));
+            if reason == last_logged {
+                tracing::debug!(reason, "still no stream from the control plane");
+            } else {
+                tracing::warn!(
+                    reason,
+                    control_plane = self.config.control_plane,
+                    "no stream from the control plane; what is held is served on"
+                );
+                last_logged = reason;
+            }
+            if began.elapsed() > LONG {
+                wait = FIRST_WAIT;
+                last_logged.clear();
+            }
+            // Nodes that lost the same control plane must not come back all at once.
+            sleep(wait.mul_f64(0.5 + fastrand::f64())).await;
+            wait = (wait * 2).min(LAST_WAIT);
+        }
+    }
+
+    async fn stream(&self) -> Result<std::convert::Infallible, StreamError> {
+        let channel = self.connect().await?;
+        let (say, said) = mpsc::channel(QUEUE);
+        let generation = self.status.borrow().generation;
+        let hello = Machine::hello(
+            &self.config.node,
+            &self.instance,
+            &self.edge.snapshot(),
+            generation,
+        );
+        // It has room for the first, and whoever takes is in the next line.
+        let _ = say.try_send(hello);
+        let mut received = SnapshotStreamClient::new(channel)
+            .max_decoding_message_size(MAX_MESSAGE)
+            .max_encoding_message_size(MAX_MESSAGE)
+            .sync(ReceiverStream::new(said))
+            .await
+            .map_err(StreamError::Refused)?
+            .into_inner();
+        tracing::info!(
+            control_plane = self.config.control_plane,
+            "connected to the control plane"
+        );
+        self.status.send_modify(|status| status.link = Link::up());
+        let mut machine = Machine::default();
+        let mut looks = interval(BETWEEN_LOOKS);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let answer = tokio::select! {
+                message = received.message() => {
+                    let message = message.map_err(StreamError::Refused)?.ok_or(StreamError::Ended)?;
+                    let held = || self.edge.snapshot().holdings();
+                    match machine.on_message(message, held).map_err(StreamError::Violation)? {
+                        Step::Wait => None,
+                        Step::Say(answer) => Some(answer),
+                        Step::Apply { generation, difference, refused } => {
+                            let refused = self.apply(generation, difference, refused).await?;
+                            Some(Machine::applied(generation, refused))
+                        }
+                    }
+                }
+                _ = looks.tick() => machine.report(self.report()),
+            };
+            if let Some(answer) = answer {
+                say.send(answer).await.map_err(|_| StreamError::Ended)?;
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<Channel, StreamError> {
+        let tls = identity::tls_config(&self.config.identity_dir).map_err(StreamError::Identity)?;
+        let target = self.config.control_plane.clone();
+        let connect = service_fn(move |_: Uri| dial(target.clone()));
+        Endpoint::from_static("https://control-plane.sluice.internal")
+            .tls_config(tls)
+            .map_err(StreamError::Connect)?
+            .connect_timeout(CONNECT)
+            // A control plane that vanished without a word is noticed within the two together.
+            .http2_keep_alive_interval(KEEP_ALIVE)
+            .keep_alive_timeout(KEEP_ALIVE)
+            .keep_alive_while_idle(true)
+            .connect_with_connector(connect)
+            .await
+            .map_err(StreamError::Connect)
+    }
+
+    async fn apply(
+        &self,
+        generation: u64,
+        difference: Difference,
+        mut refused: Vec<Refusal>,
+    ) -> Result<Vec<Refusal>, StreamError> {
+        let changed = difference.upserted.len() + difference.removed.len();
+        let edge = Arc::clone(&self.edge);
+        let apply = move || edge.apply(difference);
+        refused.extend(
+            tokio::task::spawn_blocking(apply)
+                .await
+                .map_err(StreamError::Apply)?,
+        );
+        for refusal in &refused {
+            tracing::error!(
+                kind = refusal.kind,
+                name = refusal.name,
+                reason = refusal.reason,
+                "refused a resource; its last good version stays"
+            );
+        }
+        tracing::info!(
+            generation,
+            changed,
+            refused = refused.len(),
+            "applied a snapshot"
+        );
+        self.metrics.set_generation(generation);
+        self.status.send_modify(|status| {
+            status.generation = generation;
+            status.applied += 1;
+        });
+        Ok(refused)
+    }
+
+    fn report(&self) -> wire::Report {
+        let status = self.edge.status();
+        let state = match (status.draining, status.serving) {
+            (true, _) => wire::report::State::Draining,
+            (false, true) => wire::report::State::Serving,
+            (false, false) => wire::report::State::Starting,
+        };
+        wire::Report {
+            state: state.into(),
+            problems: self.edge.problems().iter().map(Into::into).collect(),
+        }
+    }
+}
+
+/// Returns the error and all of its causes in one line; a cause that its effect already tells is told once.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let told = error.to_string();
+        if !text.contains(&told) {
+            text = format!("{text}: {told}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LAST_WAIT: Duration = Duration::from_secs(5);
+const LONG: Duration = Duration::from_secs(10);
+const CONNECT: Duration = Duration::from_secs(10);
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
+const QUEUE: usize = 16;
+/// A chunk is about 1 MiB; one resource, such as the endpoints of a very large Service, may be more.
+const MAX_MESSAGE: usize = 64 << 20;
