@@ -1,0 +1,171 @@
+//! Accepts connections for the stream and shakes hands: whoever has no certificate of our authority gets no further.
+//!
+//! It knows nothing of HTTP/2 or gRPC: [`server`](super::server) serves what comes out of it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tonic::transport::server::Connected;
+
+use crate::identity::Identity;
+
+/// A connection of a peer that has proved to be a data plane.
+pub(crate) struct Connection {
+    stream: TlsStream<TcpStream>,
+    peer: Peer,
+    hang_up: Pin<Box<WaitForCancellationFutureOwned>>,
+    _place: OwnedSemaphorePermit,
+}
+
+/// From where a request comes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
+/// Accepts until the receiver of connections is gone.
+pub(crate) async fn accept(
+    listener: TcpListener,
+    identity: Arc<Identity>,
+    connections: mpsc::Sender<io::Result<Connection>>,
+    hang_up: CancellationToken,
+) {
+    let shaking_hands = Arc::new(Semaphore::new(MOST_HANDSHAKES));
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    // Handshakes are owned here: they end with this function.
+    let mut handshakes = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            () = connections.closed() => return,
+            accepted = listener.accept() => accepted,
+            Some(_) = handshakes.join_next() => continue,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // One connection that failed before it was accepted, or no descriptor left: both pass.
+                tracing::warn!(%error, "cannot accept a connection of a data plane");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let Ok(shaking) = Arc::clone(&shaking_hands).try_acquire_owned() else {
+            tracing::debug!(%peer, "too many handshakes at once; closed a connection");
+            continue;
+        };
+        let (config, places) = (identity.server_config(), Arc::clone(&places));
+        let (connections, hang_up) = (connections.clone(), hang_up.clone());
+        handshakes.spawn(async move {
+            let _shaking = shaking;
+            let Some(stream) = shake_hands(stream, peer, config).await else {
+                return;
+            };
+            let Ok(place) = places.try_acquire_owned() else {
+                tracing::warn!(%peer, most = MOST_CONNECTIONS, "too many data planes; closed a connection");
+                return;
+            };
+            let connection = Connection {
+                stream,
+                peer: Peer(peer),
+                hang_up: Box::pin(hang_up.cancelled_owned()),
+                _place: place,
+            };
+            // Without a receiver the server is shutting down.
+            let _ = connections.send(Ok(connection)).await;
+        });
+    }
+}
+
+async fn shake_hands(
+    stream: TcpStream,
+    peer: SocketAddr,
+    config: Arc<ServerConfig>,
+) -> Option<TlsStream<TcpStream>> {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%peer, %error, "cannot set TCP_NODELAY");
+    }
+    match timeout(HANDSHAKE_TIMEOUT, TlsAcceptor::from(config).accept(stream)).await {
+        Ok(Ok(stream)) => Some(stream),
+        // A probe of the port, such as a load balancer's: not worth a line for each.
+        Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            tracing::debug!(%peer, "a connection was closed before the TLS handshake ended");
+            None
+        }
+        Ok(Err(error)) => {
+            tracing::info!(%peer, %error, "refused a connection: no TLS handshake with a certificate of our authority");
+            None
+        }
+        Err(_) => {
+            tracing::info!(%peer, "refused a connection: the TLS handshake took too long");
+            None
+        }
+    }
+}
+
+impl Connected for Connection {
+    type ConnectInfo = Peer;
+
+    fn connect_info(&self) -> Peer {
+        self.peer
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.hang_up.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+/// Anybody may begin a handshake, so those have places of their own: they cannot take a data plane's.
+const MOST_HANDSHAKES: usize = 1024;
+const MOST_CONNECTIONS: usize = 4096;
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
