@@ -2,6 +2,8 @@
 //!
 //! It does not know which objects there are: see [`crate::Objects`].
 
+use std::fmt;
+
 use k8s_openapi::Resource;
 use k8s_openapi::api::core::v1::{Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -9,8 +11,12 @@ use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sluice_proto::ObjectReference;
 
-/// A Kubernetes object of one of the kinds that translation reads.
-#[derive(Clone, Debug, PartialEq)]
+/// A Kubernetes object of one of the kinds that translation reads. `Debug` shows only which.
+#[derive(Clone, PartialEq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "on its way from a source to the objects, never kept"
+)]
 pub enum Object {
     /// Which controller serves the Ingresses of a class.
     IngressClass(IngressClass),
@@ -38,7 +44,14 @@ impl Object {
     }
 }
 
-fn reference<K: Resource>(_: &K, metadata: &ObjectMeta) -> ObjectReference {
+// A Secret must not reach a log through `{:?}`.
+impl fmt::Debug for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Object({})", self.reference())
+    }
+}
+
+pub(crate) fn reference<K: Resource>(_: &K, metadata: &ObjectMeta) -> ObjectReference {
     ObjectReference {
         kind: K::KIND.to_owned(),
         namespace: metadata.namespace.clone().unwrap_or_default(),

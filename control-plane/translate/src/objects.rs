@@ -1,18 +1,41 @@
 //! All objects that translation reads, as they are now, without what it does not read.
 //!
-//! It does not hold resources or problems: [`crate::translate`] makes them.
+//! It does not hold resources or problems: [`crate::translate`] makes them. It says of every change whether anything
+//! must be translated again: most of what happens in a cluster is nobody's business here.
 
-use std::collections::BTreeSet;
+mod by_name;
+mod references;
+mod strip;
 
-use sluice_proto::ObjectReference;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
+use k8s_openapi::api::core::v1::{Secret, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
+use sluice_proto::{CertificateMaterial, ObjectReference};
+
+use crate::class::{Classes, Served};
 use crate::object::Object;
-use crate::settings::EdgeSettings;
+use crate::objects::by_name::ByName;
+use crate::objects::references::References;
+use crate::secret::{Malformed, material};
+use crate::settings::{EdgeSettings, SecretReference};
 
-/// All objects that translation reads, as they are now.
-#[derive(Clone, Debug, Default)]
+pub(crate) use crate::objects::references::secrets;
+
+/// All objects that translation reads, as they are now. `Debug` shows how many.
+#[derive(Clone, Default)]
 pub struct Objects {
+    classes: BTreeMap<String, IngressClass>,
+    ingresses: ByName<Ingress>,
+    services: ByName<Service>,
+    slices: ByName<EndpointSlice>,
+    slices_of_service: ByName<BTreeSet<String>>,
+    secrets: ByName<Result<CertificateMaterial, Malformed>>,
     denied: BTreeSet<String>,
+    served: Option<ServedBy>,
+    references: References,
     changed_services: BTreeSet<(String, String)>,
 }
 
@@ -22,50 +45,266 @@ pub struct Objects {
 pub enum Change {
     /// Nothing: nobody refers to it, or nothing that is read changed.
     Nothing,
-    /// The endpoints of the Services that [`Objects::take_changed_services`] returns.
+    /// The endpoints of the Services that [`Objects::take_changed_services`] returns: [`crate::retranslate_endpoints`].
     Endpoints,
-    /// Everything.
+    /// Everything: [`crate::translate`].
     Everything,
+}
+
+/// What the settings say about which objects matter.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct ServedBy {
+    controllers: BTreeSet<String>,
+    default_certificate: Option<SecretReference>,
 }
 
 impl Objects {
     /// Takes in a new or changed object.
     pub fn apply(&mut self, object: Object) -> Change {
-        let _ = object;
-        Change::Everything
+        let ObjectReference {
+            namespace, name, ..
+        } = object.reference();
+        match object {
+            Object::IngressClass(class) => {
+                let class = strip::class(class);
+                if self.classes.get(&name) == Some(&class) {
+                    return Change::Nothing;
+                }
+                self.classes.insert(name, class);
+                self.count_references();
+                Change::Everything
+            }
+            Object::Ingress(ingress) => {
+                self.put_ingress(&namespace, &name, Some(strip::ingress(ingress)))
+            }
+            Object::Service(service) => {
+                let service = strip::service(service);
+                if self.services.find(&namespace, &name) == Some(&service) {
+                    return Change::Nothing;
+                }
+                self.services.insert(&namespace, &name, service);
+                everything_if(self.references.has_service(&namespace, &name))
+            }
+            Object::EndpointSlice(slice) => {
+                self.put_slice(&namespace, &name, Some(strip::slice(slice)))
+            }
+            Object::Secret(secret) => self.apply_secret(&namespace, &name, &secret),
+        }
     }
 
     /// Forgets an object.
     pub fn remove(&mut self, object: &ObjectReference) -> Change {
-        let _ = object;
-        Change::Everything
+        let (namespace, name) = (object.namespace.as_str(), object.name.as_str());
+        match object.kind.as_str() {
+            "IngressClass" if self.classes.remove(name).is_some() => {
+                self.count_references();
+                Change::Everything
+            }
+            "Ingress" => self.put_ingress(namespace, name, None),
+            "Service" if self.services.remove(namespace, name).is_some() => {
+                everything_if(self.references.has_service(namespace, name))
+            }
+            "EndpointSlice" => self.put_slice(namespace, name, None),
+            "Secret" if self.secrets.remove(namespace, name).is_some() => {
+                everything_if(self.reads_secret(namespace, name))
+            }
+            _ => Change::Nothing,
+        }
     }
 
-    /// Says which Ingresses are served, so that changes of what only others refer to are [`Change::Nothing`]. Until it is
-    /// called, every Ingress counts as served.
+    /// Says which Ingresses are served, so that a change of what only others refer to is [`Change::Nothing`]. Until it
+    /// is called, every Ingress counts as served: nothing that matters is passed over.
     pub fn follow_settings(&mut self, settings: &EdgeSettings) -> Change {
-        let _ = settings;
+        let served = Some(ServedBy {
+            controllers: settings.ingress.controllers.clone(),
+            default_certificate: settings.default_certificate.clone(),
+        });
+        if self.served != served {
+            self.served = served;
+            self.count_references();
+        }
+        // Any other setting may have changed, too.
         Change::Everything
     }
 
     /// Notes that Secrets of this namespace cannot be read.
     pub fn deny_secrets(&mut self, namespace: &str) -> Change {
-        match self.denied.insert(namespace.to_owned()) {
-            true => Change::Everything,
-            false => Change::Nothing,
-        }
+        everything_if(self.denied.insert(namespace.to_owned()))
     }
 
     /// Notes that Secrets of this namespace can be read.
     pub fn allow_secrets(&mut self, namespace: &str) -> Change {
-        match self.denied.remove(namespace) {
-            true => Change::Everything,
-            false => Change::Nothing,
-        }
+        everything_if(self.denied.remove(namespace))
     }
 
     /// Returns the Services (namespace, name) whose endpoints changed since the last call.
     pub fn take_changed_services(&mut self) -> BTreeSet<(String, String)> {
         std::mem::take(&mut self.changed_services)
     }
+
+    pub(crate) const fn classes(&self) -> &BTreeMap<String, IngressClass> {
+        &self.classes
+    }
+
+    pub(crate) fn ingresses(&self) -> impl Iterator<Item = &Ingress> {
+        self.ingresses.values()
+    }
+
+    pub(crate) fn service(&self, namespace: &str, name: &str) -> Option<&Service> {
+        self.services.find(namespace, name)
+    }
+
+    /// Returns the EndpointSlices of a Service, sorted by name.
+    pub(crate) fn slices_of(
+        &self,
+        namespace: &str,
+        service: &str,
+    ) -> impl Iterator<Item = &EndpointSlice> {
+        let names = self.slices_of_service.find(namespace, service);
+        let names = names.into_iter().flatten();
+        names.filter_map(move |name| self.slices.find(namespace, name))
+    }
+
+    /// Returns what a Secret holds; `None` if there is no such Secret.
+    pub(crate) fn secret(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Option<&Result<CertificateMaterial, Malformed>> {
+        self.secrets.find(namespace, name)
+    }
+
+    pub(crate) fn are_secrets_denied(&self, namespace: &str) -> bool {
+        self.denied.contains(namespace)
+    }
+
+    fn put_ingress(&mut self, namespace: &str, name: &str, new: Option<Ingress>) -> Change {
+        let old = match &new {
+            Some(ingress) => self.ingresses.insert(namespace, name, ingress.clone()),
+            None => self.ingresses.remove(namespace, name),
+        };
+        if old == new {
+            return Change::Nothing;
+        }
+        let mut change = Change::Nothing;
+        for ingress in old.iter().chain(&new) {
+            if served(&self.classes, self.served.as_ref(), ingress) != Served::No {
+                change = Change::Everything;
+            }
+        }
+        if let Some(old) = old.filter(|old| self.is_served(old)) {
+            self.references.remove(&old);
+        }
+        if let Some(new) = new.filter(|new| self.is_served(new)) {
+            self.references.add(&new);
+        }
+        change
+    }
+
+    fn put_slice(&mut self, namespace: &str, name: &str, new: Option<EndpointSlice>) -> Change {
+        let service = new.as_ref().and_then(service_of).map(str::to_owned);
+        let old = match &new {
+            Some(slice) => self.slices.insert(namespace, name, slice.clone()),
+            None => self.slices.remove(namespace, name),
+        };
+        if old == new {
+            return Change::Nothing;
+        }
+        let mut touched = BTreeSet::new();
+        if let Some(service) = old.as_ref().and_then(service_of) {
+            let names = self.slices_of_service.entry_or_default(namespace, service);
+            names.remove(name);
+            if names.is_empty() {
+                self.slices_of_service.remove(namespace, service);
+            }
+            touched.insert(service.to_owned());
+        }
+        if let Some(service) = service {
+            let names = self.slices_of_service.entry_or_default(namespace, &service);
+            names.insert(name.to_owned());
+            touched.insert(service);
+        }
+        touched.retain(|service| self.references.has_service(namespace, service));
+        if touched.is_empty() {
+            return Change::Nothing;
+        }
+        let changed = touched
+            .into_iter()
+            .map(|service| (namespace.to_owned(), service));
+        self.changed_services.extend(changed);
+        Change::Endpoints
+    }
+
+    fn apply_secret(&mut self, namespace: &str, name: &str, secret: &Secret) -> Change {
+        // Only the certificate and its key are kept, whatever else the Secret holds.
+        let content = material(secret);
+        if self.secrets.find(namespace, name) == Some(&content) {
+            return Change::Nothing;
+        }
+        self.secrets.insert(namespace, name, content);
+        everything_if(self.reads_secret(namespace, name))
+    }
+
+    fn reads_secret(&self, namespace: &str, name: &str) -> bool {
+        let served = self.served.as_ref();
+        let default = served.map(|served| served.default_certificate.as_ref());
+        self.references.has_secret(namespace, name)
+            || default.is_none_or(|default| {
+                default.is_some_and(|secret| secret.namespace == namespace && secret.name == name)
+            })
+    }
+
+    fn is_served(&self, ingress: &Ingress) -> bool {
+        served(&self.classes, self.served.as_ref(), ingress) == Served::Yes
+    }
+
+    fn count_references(&mut self) {
+        let mut references = References::default();
+        for ingress in self
+            .ingresses
+            .values()
+            .filter(|ingress| self.is_served(ingress))
+        {
+            references.add(ingress);
+        }
+        self.references = references;
+    }
 }
+
+impl fmt::Debug for Objects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Objects")
+            .field("classes", &self.classes.len())
+            .field("ingresses", &self.ingresses.len())
+            .field("services", &self.services.len())
+            .field("slices", &self.slices.len())
+            .field("secrets", &self.secrets.len())
+            .finish_non_exhaustive()
+    }
+}
+
+const fn everything_if(matters: bool) -> Change {
+    if matters {
+        Change::Everything
+    } else {
+        Change::Nothing
+    }
+}
+
+fn served<'a>(
+    classes: &BTreeMap<String, IngressClass>,
+    by: Option<&ServedBy>,
+    ingress: &'a Ingress,
+) -> Served<'a> {
+    by.map_or(Served::Yes, |by| {
+        Classes::new(classes, &by.controllers).served(ingress)
+    })
+}
+
+/// Returns the Service that a slice belongs to: "the `kubernetes.io/service-name` label indicates the Service".
+fn service_of(slice: &EndpointSlice) -> Option<&str> {
+    let labels = slice.metadata.labels.as_ref()?;
+    labels.get(SERVICE_NAME_LABEL).map(String::as_str)
+}
+
+pub(crate) const SERVICE_NAME_LABEL: &str = "kubernetes.io/service-name";

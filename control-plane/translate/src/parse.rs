@@ -1,8 +1,25 @@
-//! Reads objects from YAML or JSON text.
+//! Reads objects from a text of YAML documents, or of JSON: for the source `files` and for tests.
+//!
+//! It does not read files. It stands where an API server would: what that would refuse or warn of is a problem here,
+//! and costs only the document that it is in. No problem quotes a Secret.
 
+mod documents;
+
+use std::fmt;
+
+use k8s_openapi::api::core::v1::{Secret, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_saphyr::Spanned;
 use sluice_proto::{ObjectReference, Problem};
 
 use crate::object::Object;
+use crate::parse::documents::{Document, documents};
+use crate::problem::ProblemCode;
+use crate::yaml::{self, Unreadable};
 
 /// What a text holds.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -16,7 +33,7 @@ pub struct ParsedObjects {
 /// What is wrong with a document.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct DocumentProblem {
-    /// Which document of the text, counted from 1; those without content count, too.
+    /// Which document of the text, counted from 1; what holds only comments does not count.
     pub document: usize,
     /// In which line of the text, counted from 1.
     pub line: usize,
@@ -24,8 +41,8 @@ pub struct DocumentProblem {
     pub object: Option<ObjectReference>,
     /// A field, if one is at fault.
     pub field: String,
-    /// A short constant in CamelCase.
-    pub code: String,
+    /// What kind of problem it is.
+    pub code: ProblemCode,
     /// What is wrong and what it costs.
     pub message: String,
     /// How to mend it.
@@ -36,7 +53,7 @@ impl DocumentProblem {
     /// Returns the problem of the object, or of the file if the document does not say which object it is.
     #[must_use]
     pub fn in_file(self, file: &str) -> Problem {
-        let place = format!("{file}, document {}, line {}", self.document, self.line);
+        let message = format!("{file}, {self}");
         Problem {
             object: self.object.unwrap_or_else(|| ObjectReference {
                 kind: "File".to_owned(),
@@ -44,16 +61,290 @@ impl DocumentProblem {
                 name: file.to_owned(),
             }),
             field: self.field,
-            code: self.code,
-            message: format!("{place}: {}", self.message),
+            code: self.code.to_string(),
+            message,
             remedy: self.remedy,
         }
     }
 }
 
-/// Returns the objects of a text of YAML documents, or of JSON.
+impl fmt::Display for DocumentProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "document {}, line {}: {}",
+            self.document, self.line, self.message
+        )
+    }
+}
+
+/// Returns the objects of a text of YAML documents, or of JSON. Empty documents are passed over; a list gives its items;
+/// a namespaced object without a namespace is in `default`, as kubectl has it.
 #[must_use]
 pub fn parse_objects(yaml: &str) -> ParsedObjects {
-    let _ = yaml;
-    ParsedObjects::default()
+    let mut reader = Reader {
+        parsed: ParsedObjects::default(),
+        document: 0,
+        line: 0,
+    };
+    for document in documents(yaml) {
+        reader.document(document);
+    }
+    reader.parsed
+}
+
+/// What a document says it is.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Header {
+    #[serde(default)]
+    api_version: String,
+    #[serde(default)]
+    kind: String,
+    #[serde(default)]
+    metadata: HeaderMetadata,
+}
+
+#[derive(Default, Deserialize)]
+struct HeaderMetadata {
+    name: Option<String>,
+    namespace: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct List {
+    #[serde(default)]
+    items: Vec<Spanned<serde_json::Value>>,
+}
+
+struct Reader {
+    parsed: ParsedObjects,
+    document: usize,
+    /// The line of the document, or of the item of a list.
+    line: usize,
+}
+
+impl Reader {
+    fn document(&mut self, document: Document<'_>) {
+        self.document = document.number;
+        self.line = document.line;
+        let header = match yaml::read::<Option<Header>>(document.text) {
+            Ok((Some(header), _)) => header,
+            Ok((None, _)) => return,
+            Err(unreadable) => return self.malformed(None, unreadable),
+        };
+        if header.api_version == "v1" && header.kind.ends_with("List") {
+            return self.list(document);
+        }
+        self.object(&header, &Text(document.text));
+    }
+
+    fn list(&mut self, document: Document<'_>) {
+        let items = match yaml::read::<List>(document.text) {
+            Ok((list, _)) => list.items,
+            Err(unreadable) => return self.malformed(None, unreadable),
+        };
+        for item in items {
+            let line = usize::try_from(item.referenced.line()).unwrap_or(usize::MAX);
+            self.line = document.line + line.saturating_sub(1);
+            match yaml::read_value::<Header>(&item.value) {
+                Ok((header, _)) => self.object(&header, &Value(&item.value)),
+                Err(unreadable) => self.malformed(None, unreadable),
+            }
+        }
+    }
+
+    fn object(&mut self, header: &Header, body: &impl Body) {
+        let reference = header.reference();
+        match (header.api_version.as_str(), header.kind.as_str()) {
+            ("networking.k8s.io/v1", "IngressClass") => {
+                self.typed(
+                    reference,
+                    body,
+                    |class: &mut IngressClass| &mut class.metadata,
+                    Object::IngressClass,
+                );
+            }
+            ("networking.k8s.io/v1", "Ingress") => {
+                self.typed(
+                    reference,
+                    body,
+                    |ingress: &mut Ingress| &mut ingress.metadata,
+                    Object::Ingress,
+                );
+            }
+            ("v1", "Service") => {
+                self.typed(
+                    reference,
+                    body,
+                    |service: &mut Service| &mut service.metadata,
+                    Object::Service,
+                );
+            }
+            ("discovery.k8s.io/v1", "EndpointSlice") => {
+                self.typed(
+                    reference,
+                    body,
+                    |slice: &mut EndpointSlice| &mut slice.metadata,
+                    Object::EndpointSlice,
+                );
+            }
+            ("v1", "Secret") => {
+                self.typed(
+                    reference,
+                    body,
+                    |secret: &mut Secret| &mut secret.metadata,
+                    Object::Secret,
+                );
+            }
+            ("", _) | (_, "") => self.problem(
+                None,
+                ProblemCode::DocumentMalformed,
+                (self.line, String::new()),
+                "it does not say what it is; it is passed over".to_owned(),
+                "Give it apiVersion and kind",
+            ),
+            (version, kind) => self.problem(
+                Some(reference),
+                ProblemCode::KindIgnored,
+                (self.line, "kind".to_owned()),
+                format!("Sluice does not read {kind} of {version}; it is passed over"),
+                "Nothing, if it is here for others",
+            ),
+        }
+    }
+
+    /// Reads an object of a kind that is known.
+    fn typed<K: DeserializeOwned>(
+        &mut self,
+        reference: ObjectReference,
+        body: &impl Body,
+        metadata: fn(&mut K) -> &mut ObjectMeta,
+        into_object: fn(K) -> Object,
+    ) {
+        let (mut object, unknown) = match body.read::<K>() {
+            Ok(read) => read,
+            Err(unreadable) => return self.malformed(Some(reference), unreadable),
+        };
+        let object_metadata = metadata(&mut object);
+        object_metadata.namespace =
+            Some(reference.namespace.clone()).filter(|name| !name.is_empty());
+        object_metadata.name = Some(reference.name.clone());
+        if !is_name(&reference.name)
+            || !(reference.namespace.is_empty() || is_name(&reference.namespace))
+        {
+            return self.problem(
+                Some(reference).filter(|reference| !reference.name.is_empty()),
+                ProblemCode::NameInvalid,
+                (self.line, "metadata.name".to_owned()),
+                "it has no name that Kubernetes would take; it is passed over".to_owned(),
+                "Give it a name and namespace of lower-case letters, digits, hyphens and dots",
+            );
+        }
+        for field in unknown {
+            self.problem(
+                Some(reference.clone()),
+                ProblemCode::FieldUnknown,
+                (self.line, field.clone()),
+                format!("the field {field} is not known; it has no effect"),
+                "Correct its name or remove it",
+            );
+        }
+        self.parsed.objects.push(into_object(object));
+    }
+
+    fn malformed(&mut self, object: Option<ObjectReference>, unreadable: Unreadable) {
+        let is_secret = object
+            .as_ref()
+            .is_some_and(|object| object.kind == "Secret");
+        let reason = if is_secret {
+            // What a parser says may quote the text.
+            "it is no Secret of Kubernetes".to_owned()
+        } else {
+            unreadable.reason
+        };
+        let place = match unreadable.field.as_str() {
+            "" => String::new(),
+            field => format!("{field}: "),
+        };
+        let line = self.line + unreadable.line.saturating_sub(1);
+        self.problem(
+            object.filter(|object| !object.name.is_empty()),
+            ProblemCode::DocumentMalformed,
+            (line, unreadable.field),
+            format!("{place}{reason}; the document is passed over"),
+            "Correct the document",
+        );
+    }
+
+    fn problem(
+        &mut self,
+        object: Option<ObjectReference>,
+        code: ProblemCode,
+        (line, field): (usize, String),
+        message: String,
+        remedy: &str,
+    ) {
+        self.parsed.problems.push(DocumentProblem {
+            document: self.document,
+            line,
+            object,
+            field,
+            code,
+            message,
+            remedy: remedy.to_owned(),
+        });
+    }
+}
+
+impl Header {
+    fn reference(&self) -> ObjectReference {
+        let namespace = self
+            .metadata
+            .namespace
+            .clone()
+            .filter(|name| !name.is_empty());
+        ObjectReference {
+            kind: self.kind.clone(),
+            namespace: match self.kind.as_str() {
+                "IngressClass" => String::new(),
+                "Ingress" | "Service" | "EndpointSlice" | "Secret" => {
+                    namespace.unwrap_or_else(|| "default".to_owned())
+                }
+                _ => namespace.unwrap_or_default(),
+            },
+            name: self.metadata.name.clone().unwrap_or_default(),
+        }
+    }
+}
+
+/// What an object is read from.
+trait Body {
+    fn read<K: DeserializeOwned>(&self) -> Result<(K, Vec<String>), Unreadable>;
+}
+
+/// A document.
+struct Text<'a>(&'a str);
+
+impl Body for Text<'_> {
+    fn read<K: DeserializeOwned>(&self) -> Result<(K, Vec<String>), Unreadable> {
+        yaml::read(self.0)
+    }
+}
+
+/// An item of a list.
+struct Value<'a>(&'a serde_json::Value);
+
+impl Body for Value<'_> {
+    fn read<K: DeserializeOwned>(&self) -> Result<(K, Vec<String>), Unreadable> {
+        yaml::read_value(self.0)
+    }
+}
+
+/// "Must consist of lower case alphanumeric characters, `-` or `.`": the slash between namespace and name stays the only
+/// one.
+fn is_name(name: &str) -> bool {
+    let allowed =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
+    (1..=253).contains(&name.len()) && name.bytes().all(allowed)
 }

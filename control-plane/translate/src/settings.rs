@@ -1,4 +1,10 @@
-//! The settings of the whole edge.
+//! The settings of the whole edge, typed: what the settings file says, or the defaults.
+//!
+//! It does not read a file; it parses the text of one. Whatever it returns, data planes accept.
+
+mod file;
+mod listeners;
+mod value;
 
 use std::collections::BTreeSet;
 
@@ -7,7 +13,7 @@ use sluice_proto::{Listener, ListenerProtocol, Settings};
 /// The settings of the whole edge.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct EdgeSettings {
-    /// Where data planes accept.
+    /// Where data planes accept; at least one.
     pub listeners: Vec<Listener>,
     /// What is served of what Ingresses ask for.
     pub ingress: IngressSettings,
@@ -29,12 +35,35 @@ pub struct IngressSettings {
 }
 
 /// A Secret.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct SecretReference {
     /// Its namespace.
     pub namespace: String,
     /// Its name.
     pub name: String,
+}
+
+/// Why settings cannot be used: the user's content is at fault.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("line {line}{}{field}: {reason}", if field.is_empty() { "" } else { ": " })]
+pub struct SettingsError {
+    /// The line, counted from 1.
+    pub line: usize,
+    /// The field, such as `timeouts.connect`; empty if it is the text as a whole.
+    pub field: String,
+    /// What is wrong and what may stand there.
+    pub reason: String,
+}
+
+impl EdgeSettings {
+    /// Parses the settings file. Every field is optional; an empty file is the defaults.
+    ///
+    /// # Errors
+    ///
+    /// If it is no YAML, or has a field that is unknown or out of range.
+    pub fn parse(yaml: &str) -> Result<Self, SettingsError> {
+        file::parse(yaml)
+    }
 }
 
 impl Default for EdgeSettings {
@@ -60,33 +89,11 @@ impl Default for EdgeSettings {
 impl Default for IngressSettings {
     fn default() -> Self {
         Self {
-            controllers: BTreeSet::from(["ingress.sluice.dev/controller".to_owned()]),
+            controllers: BTreeSet::from([CONTROLLER.to_owned()]),
             allow_external_name: false,
             hosts_across_namespaces: true,
         }
     }
 }
 
-/// Why settings cannot be used: the user's content is at fault.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("line {line}: {field}: {reason}")]
-pub struct SettingsError {
-    /// The line, counted from 1.
-    pub line: usize,
-    /// The field, such as `timeouts.connect`.
-    pub field: String,
-    /// What is wrong and what may stand there.
-    pub reason: String,
-}
-
-impl EdgeSettings {
-    /// Parses the settings file.
-    ///
-    /// # Errors
-    ///
-    /// If it is no YAML, or has a field that is unknown or out of range.
-    pub fn parse(yaml: &str) -> Result<Self, SettingsError> {
-        let _ = yaml;
-        Ok(Self::default())
-    }
-}
+const CONTROLLER: &str = "ingress.sluice.dev/controller";

@@ -1,14 +1,24 @@
-//! The translation as a whole.
+//! The translation as a whole: every stage in its turn, and the fast road for endpoints.
+//!
+//! It does not know what any stage decides. It has no memory: the same objects give the same translation.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use sluice_proto::{
-    Certificate, CertificateMaterial, CertificateName, Problem, Resource, ResourceKey, Snapshot,
-};
+use sluice_proto::{CertificateMaterial, Entry, Problem, Resource, ResourceKey, Snapshot};
 
-use crate::objects::Objects;
+use crate::backends::{Backends, Services};
+use crate::certificates::{certificates, default_certificate};
+use crate::claims::{Owners, settle};
+use crate::class::{Classes, Served};
+use crate::endpoints::endpoints;
+use crate::hosts::hosts;
+use crate::ingress::served;
+use crate::objects::{Objects, secrets};
+use crate::problem::Problems;
+use crate::routes::claims;
 use crate::settings::EdgeSettings;
+use crate::tls::IngressTls;
 
 /// What translation needs beside the objects.
 #[derive(Clone, Debug)]
@@ -20,7 +30,7 @@ pub struct Options {
 }
 
 /// What the objects mean.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Translation {
     /// What data planes should hold.
     pub snapshot: Snapshot,
@@ -28,43 +38,131 @@ pub struct Translation {
     pub resources: BTreeMap<ResourceKey, Arc<Resource>>,
     /// What is wrong with the objects, sorted; each once.
     pub problems: Vec<Problem>,
+    services: Services,
+    problems_of_objects: Problems,
+    problems_of_endpoints: BTreeMap<(String, String), Problems>,
 }
 
 /// Returns what the objects mean.
 #[must_use]
 pub fn translate(objects: &Objects, options: &Options) -> Translation {
-    let _ = objects;
-    let listeners = options.settings.listeners.iter();
-    let mut resources: Vec<_> = listeners.cloned().map(Resource::Listener).collect();
-    let settings = options.settings.edge.clone();
-    resources.push(Resource::Settings(Box::new(settings)));
-    resources.push(Resource::Certificate(Certificate {
-        name: CertificateName::default_certificate(),
-        content: Ok(options.default_certificate.clone()),
-    }));
-    Translation {
-        snapshot: Snapshot::of(&resources),
-        resources: (resources.into_iter())
-            .map(|resource| (resource.key(), Arc::new(resource)))
-            .collect(),
-        problems: Vec::new(),
+    let settings = &options.settings;
+    let across_namespaces = settings.ingress.hosts_across_namespaces;
+    let mut problems = Problems::default();
+    let mut backends = Backends::new(objects, settings.ingress.allow_external_name);
+
+    let ingresses = served(objects, &settings.ingress, &mut problems);
+    let owners = Owners::of(&ingresses, across_namespaces, &mut problems);
+    let mut wanted = Vec::new();
+    let mut with_tls = Vec::new();
+    for ingress in ingresses {
+        let tls = IngressTls::of(&ingress, &mut problems);
+        wanted.extend(claims(&ingress, &tls, &mut backends, &mut problems));
+        with_tls.push((ingress, tls));
     }
+    let routes = settle(wanted, &owners, across_namespaces, &mut problems);
+    let certificates = certificates(objects, &with_tls, &mut problems);
+    let hosts = hosts(&with_tls, &owners, &certificates, &mut problems);
+    let default = default_certificate(
+        objects,
+        settings.default_certificate.as_ref(),
+        &options.default_certificate,
+        &mut problems,
+    );
+    let (backends, services) = backends.into_parts(&routes);
+
+    let listeners = settings.listeners.iter().cloned().map(Resource::Listener);
+    let resources = listeners
+        .chain([Resource::Settings(Box::new(settings.edge.clone()))])
+        .chain([Resource::Certificate(default)])
+        .chain(certificates.into_values().map(Resource::Certificate))
+        .chain(hosts.into_iter().map(Resource::Host))
+        .chain(backends.into_values().map(Resource::Backend))
+        .chain(
+            routes
+                .into_iter()
+                .map(|route| Resource::Route(Box::new(route))),
+        );
+    let mut translation = Translation {
+        snapshot: Snapshot::default(),
+        resources: BTreeMap::new(),
+        problems: Vec::new(),
+        services,
+        problems_of_objects: problems,
+        problems_of_endpoints: BTreeMap::new(),
+    };
+    for resource in resources {
+        translation.put(resource);
+    }
+    for service in translation.services.clone().keys() {
+        translation.put_endpoints(objects, service);
+    }
+    translation.merge_problems();
+    translation
 }
 
-/// Returns what the objects mean, if since `last` only EndpointSlices of these Services (namespace, name) changed.
+/// Returns what the objects mean, if since `last` only EndpointSlices of these Services (namespace, name) changed: the
+/// same as [`translate`] with the options of `last`, without a look at any route.
 #[must_use]
 pub fn retranslate_endpoints(
     objects: &Objects,
     last: &Translation,
     services: &BTreeSet<(String, String)>,
 ) -> Translation {
-    let _ = (objects, services);
-    last.clone()
+    let mut translation = last.clone();
+    for service in services {
+        translation.put_endpoints(objects, service);
+    }
+    translation.merge_problems();
+    translation
 }
 
 /// Returns the Secrets (namespace, name) that the translation of these objects reads.
 #[must_use]
 pub fn referenced_secrets(objects: &Objects, options: &Options) -> BTreeSet<(String, String)> {
-    let _ = (objects, options);
-    BTreeSet::new()
+    let settings = &options.settings;
+    let classes = Classes::new(objects.classes(), &settings.ingress.controllers);
+    let default = settings.default_certificate.iter();
+    let mut referenced: BTreeSet<_> = default
+        .map(|secret| (secret.namespace.clone(), secret.name.clone()))
+        .collect();
+    for ingress in objects.ingresses() {
+        if classes.served(ingress) == Served::Yes {
+            let namespace = ingress.metadata.namespace.as_deref().unwrap_or_default();
+            referenced.extend(secrets(ingress).map(|name| (namespace.to_owned(), name.to_owned())));
+        }
+    }
+    referenced
+}
+
+impl Translation {
+    fn put(&mut self, resource: Resource) {
+        let key = resource.key();
+        self.snapshot
+            .insert(key.clone(), Arc::new(Entry::new(resource.body())));
+        self.resources.insert(key, Arc::new(resource));
+    }
+
+    /// Finds the endpoints of a Service anew, if a route names it.
+    fn put_endpoints(&mut self, objects: &Objects, service: &(String, String)) {
+        let Some(ports) = self.services.get(service).cloned() else {
+            return;
+        };
+        let mut problems = Problems::default();
+        for port in &ports {
+            let found = endpoints(objects, &service.0, &service.1, port, &mut problems);
+            self.put(Resource::Endpoints(found));
+        }
+        self.problems_of_endpoints.insert(service.clone(), problems);
+    }
+
+    fn merge_problems(&mut self) {
+        let of_endpoints = self.problems_of_endpoints.values().flat_map(Problems::iter);
+        let all: BTreeSet<_> = self
+            .problems_of_objects
+            .iter()
+            .chain(of_endpoints)
+            .collect();
+        self.problems = all.into_iter().cloned().collect();
+    }
 }

@@ -1,0 +1,169 @@
+//! The certificates that the served Ingresses and the settings name: what each Secret holds, or why there is nothing.
+//!
+//! It does not decide which host gets which (`hosts.rs`).
+
+use std::collections::BTreeMap;
+
+use sluice_proto::{
+    Certificate, CertificateMaterial, CertificateName, HostPattern, ObjectReference, Problem,
+};
+
+use crate::ingress::ServedIngress;
+use crate::objects::Objects;
+use crate::problem::{Fault, ProblemCode, Problems};
+use crate::secret::Malformed;
+use crate::settings::SecretReference;
+use crate::tls::{IngressTls, TlsEntry, covers};
+
+/// Certificates by name.
+pub(crate) type Certificates = BTreeMap<CertificateName, Certificate>;
+
+/// Returns the certificates that the Ingresses name. The Ingresses come in the order in which they count.
+pub(crate) fn certificates(
+    objects: &Objects,
+    served: &[(ServedIngress<'_>, IngressTls)],
+    problems: &mut Problems,
+) -> Certificates {
+    let mut certificates = Certificates::new();
+    for (ingress, tls) in served {
+        for entry in &tls.entries {
+            let field = format!("spec.tls[{}].secretName", entry.index);
+            let namespace = &ingress.reference.namespace;
+            let content = read(objects, namespace, &entry.secret, COSTS_ROUTES, problems);
+            let content = content.map_err(|fault| fault.at(&ingress.reference, field));
+            match &content {
+                Ok(material) => report_other_hosts(ingress, entry, material, problems),
+                Err(problem) => problems.add(problem.clone()),
+            }
+            let name = entry.certificate.clone();
+            (certificates.entry(name.clone())).or_insert(Certificate { name, content });
+        }
+    }
+    certificates
+}
+
+/// Returns the certificate of hosts that have none.
+pub(crate) fn default_certificate(
+    objects: &Objects,
+    secret: Option<&SecretReference>,
+    own: &CertificateMaterial,
+    problems: &mut Problems,
+) -> Certificate {
+    // A named Secret that is broken is not replaced by our own: a data plane goes on serving what it had.
+    let content = match secret {
+        None => Ok(own.clone()),
+        Some(SecretReference { namespace, name }) => {
+            let content = read(objects, namespace, name, COSTS_HANDSHAKES, problems);
+            content.map_err(|fault| fault.at(&reference(namespace, name), "data"))
+        }
+    };
+    if let Err(problem) = &content {
+        problems.add(problem.clone());
+    }
+    Certificate {
+        name: CertificateName::default_certificate(),
+        content,
+    }
+}
+
+/// Returns whether a certificate is for a host.
+pub(crate) fn is_for(material: &CertificateMaterial, host: &HostPattern) -> bool {
+    let names = material.names.iter().filter(|name| *name != "*");
+    let mut patterns = names.filter_map(|name| HostPattern::parse(name).ok());
+    *host == HostPattern::Any || patterns.any(|pattern| covers(&pattern, host))
+}
+
+fn read(
+    objects: &Objects,
+    namespace: &str,
+    name: &str,
+    costs: &str,
+    problems: &mut Problems,
+) -> Result<CertificateMaterial, Fault> {
+    match objects.secret(namespace, name) {
+        Some(Ok(material)) => Ok(material.clone()),
+        Some(Err(malformed)) => {
+            let problem = malformed_secret(namespace, name, malformed);
+            problems.add(problem);
+            Err(Fault::new(
+                ProblemCode::CertificateUnusable,
+                format!(
+                    "the Secret {namespace}/{name} is malformed ({}: {}); {costs}",
+                    malformed.key, malformed.reason
+                ),
+                "Mend the Secret",
+            ))
+        }
+        None if objects.are_secrets_denied(namespace) => Err(Fault::new(
+            ProblemCode::SecretsForbidden,
+            format!(
+                "Sluice may not read Secrets of the namespace {namespace}, so not {name}; {costs}"
+            ),
+            format!(
+                "kubectl create rolebinding sluice-secret-reader --namespace {namespace} \
+                 --clusterrole=sluice-secret-reader --serviceaccount=sluice-system:sluice-control-plane"
+            ),
+        )),
+        None => Err(Fault::new(
+            ProblemCode::SecretMissing,
+            format!("there is no Secret {namespace}/{name}; {costs}"),
+            "Create the Secret, or correct its name",
+        )),
+    }
+}
+
+fn malformed_secret(namespace: &str, name: &str, malformed: &Malformed) -> Problem {
+    let fault = Fault::new(
+        ProblemCode::CertificateMalformed,
+        format!(
+            "it holds no certificate that can be served: {}",
+            malformed.reason
+        ),
+        "Put a PEM certificate chain under tls.crt, the leaf first, and its unencrypted PEM key under tls.key",
+    );
+    fault.at(
+        &reference(namespace, name),
+        format!("data[{}]", malformed.key),
+    )
+}
+
+fn report_other_hosts(
+    ingress: &ServedIngress<'_>,
+    entry: &TlsEntry,
+    material: &CertificateMaterial,
+    problems: &mut Problems,
+) {
+    for host in entry.hosts_of(ingress) {
+        if is_for(material, &host) {
+            continue;
+        }
+        let names = match material.names.as_slice() {
+            [] => "no DNS name".to_owned(),
+            names => names.join(", "),
+        };
+        let fault = Fault::new(
+            ProblemCode::CertificateHostMismatch,
+            format!(
+                "the certificate of the Secret {} is for {names}, not for {host}; it is served, but clients will refuse it",
+                entry.secret
+            ),
+            format!("Put a certificate for {host} into the Secret, or name another Secret"),
+        );
+        problems.add(fault.at(
+            &ingress.reference,
+            format!("spec.tls[{}].secretName", entry.index),
+        ));
+    }
+}
+
+fn reference(namespace: &str, name: &str) -> ObjectReference {
+    ObjectReference {
+        kind: "Secret".to_owned(),
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+    }
+}
+
+const COSTS_ROUTES: &str = "where no earlier certificate of that name is still valid, the routes that ask for it answer 503";
+const COSTS_HANDSHAKES: &str = "the settings name it as the defaultCertificate, so where no earlier one is still valid, \
+    TLS clients of hosts without a certificate are refused";

@@ -1,0 +1,145 @@
+//! Which Ingresses are served: those of an IngressClass whose controller the settings name.
+//!
+//! It does not look at anything else of an Ingress.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
+use sluice_proto::ObjectReference;
+
+use crate::problem::{Fault, ProblemCode, Problems};
+
+/// The IngressClasses, seen by which controllers are served.
+pub(crate) struct Classes<'a> {
+    classes: &'a BTreeMap<String, IngressClass>,
+    controllers: &'a BTreeSet<String>,
+    default: Option<&'a IngressClass>,
+}
+
+/// Whose business an Ingress is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Served<'a> {
+    /// Ours.
+    Yes,
+    /// Somebody else's.
+    No,
+    /// Nobody's: it names a class that does not exist.
+    ClassMissing(&'a str),
+}
+
+impl<'a> Classes<'a> {
+    pub(crate) fn new(
+        classes: &'a BTreeMap<String, IngressClass>,
+        controllers: &'a BTreeSet<String>,
+    ) -> Self {
+        Self {
+            classes,
+            controllers,
+            default: defaults(classes).into_iter().next(),
+        }
+    }
+
+    /// Returns whether this Ingress is served.
+    pub(crate) fn served<'b>(&self, ingress: &'b Ingress) -> Served<'b> {
+        let field = ingress
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.ingress_class_name.as_deref());
+        if let Some(name) = field {
+            return match self.classes.get(name) {
+                Some(class) => self.of(Some(class)),
+                None => Served::ClassMissing(name),
+            };
+        }
+        let annotations = ingress.metadata.annotations.as_ref();
+        match annotations.and_then(|annotations| annotations.get(LEGACY_ANNOTATION)) {
+            // A controller may understand the annotation without any IngressClass, so an unknown name is its business.
+            Some(name) => self.of(self.classes.get(name)),
+            // "If the ingressClassName field is omitted, a default Ingress class should be defined."
+            None => self.of(self.default),
+        }
+    }
+
+    /// Says what is wrong with the served classes.
+    pub(crate) fn report(&self, problems: &mut Problems) {
+        let defaults = defaults(self.classes);
+        let ours = defaults
+            .iter()
+            .any(|class| self.of(Some(class)) == Served::Yes);
+        if let Some(winner) = self.default.filter(|_| ours) {
+            for class in defaults.iter().skip(1) {
+                let fault = Fault::new(
+                    ProblemCode::DefaultClassAmbiguous,
+                    format!(
+                        "the IngressClass {} is marked as the default, too, and comes first: Ingresses without a class are its",
+                        name(winner)
+                    ),
+                    format!(
+                        "Remove the annotation {DEFAULT_ANNOTATION} from all but one IngressClass"
+                    ),
+                );
+                let field = format!("metadata.annotations[{DEFAULT_ANNOTATION}]");
+                problems.add(fault.at(&reference(class), field));
+            }
+        }
+        for class in self.classes.values() {
+            let parameters = class
+                .spec
+                .as_ref()
+                .and_then(|spec| spec.parameters.as_ref());
+            if parameters.is_some() && self.of(Some(class)) == Served::Yes {
+                let fault = Fault::new(
+                    ProblemCode::ClassParametersUnsupported,
+                    "Sluice reads no parameters of a class; they have no effect",
+                    "Remove them, and use the settings file of the control plane",
+                );
+                problems.add(fault.at(&reference(class), "spec.parameters"));
+            }
+        }
+    }
+
+    fn of<'b>(&self, class: Option<&IngressClass>) -> Served<'b> {
+        let controller = class.and_then(|class| class.spec.as_ref()?.controller.as_deref());
+        match controller {
+            Some(controller) if self.controllers.contains(controller) => Served::Yes,
+            _ => Served::No,
+        }
+    }
+}
+
+/// Returns whether the annotation of this key says something about classes.
+pub(crate) fn is_read(key: &str) -> bool {
+    key == LEGACY_ANNOTATION || key == DEFAULT_ANNOTATION
+}
+
+/// Returns the default classes in the order in which Kubernetes' admission picks one: the newest first, then by name.
+fn defaults(classes: &BTreeMap<String, IngressClass>) -> Vec<&IngressClass> {
+    let is_default = |class: &&IngressClass| {
+        let annotations = class.metadata.annotations.as_ref();
+        annotations
+            .and_then(|annotations| annotations.get(DEFAULT_ANNOTATION))
+            .is_some_and(|value| value == "true")
+    };
+    let mut defaults: Vec<_> = classes.values().filter(is_default).collect();
+    // The sort is stable, and the map is in the order of the names.
+    defaults.sort_by_key(|class| {
+        let created = class.metadata.creation_timestamp.as_ref();
+        std::cmp::Reverse(created.map_or(0, |time| time.0.as_second()))
+    });
+    defaults
+}
+
+fn name(class: &IngressClass) -> &str {
+    class.metadata.name.as_deref().unwrap_or_default()
+}
+
+fn reference(class: &IngressClass) -> ObjectReference {
+    ObjectReference {
+        kind: "IngressClass".to_owned(),
+        namespace: String::new(),
+        name: name(class).to_owned(),
+    }
+}
+
+const LEGACY_ANNOTATION: &str = "kubernetes.io/ingress.class";
+const DEFAULT_ANNOTATION: &str = "ingressclass.kubernetes.io/is-default-class";

@@ -1,0 +1,170 @@
+//! Turns the rules of an Ingress into routes, and says where it wants them.
+//!
+//! It does not decide who gets a host and path that several want (`claims.rs`). Every path that a user wrote becomes a
+//! route; one that nobody can answer is [`RouteAction::Unavailable`], so that no less specific route takes its requests.
+
+use k8s_openapi::api::networking::v1::IngressBackend;
+use sluice_proto::{
+    CertificateName, HostPattern, PathMatch, Problem, Route, RouteAction, WeightedBackend,
+};
+
+use crate::annotations::{Judgement, judge};
+use crate::backends::{Backends, NoBackend};
+use crate::ingress::{Rule, ServedIngress};
+use crate::path::place;
+use crate::problem::{Fault, ProblemCode, Problems};
+use crate::tls::IngressTls;
+
+/// A route, before it is known whether it gets its host and path.
+pub(crate) struct Claim {
+    pub(crate) route: Route,
+    /// It stands there only because it cannot stand where its author wrote, or is a variant of another one: any route
+    /// that is written for the host and path wins, however young.
+    pub(crate) stands_back: bool,
+}
+
+/// Returns the routes that an Ingress asks for, in the order of its rules.
+pub(crate) fn claims(
+    ingress: &ServedIngress<'_>,
+    tls: &IngressTls,
+    backends: &mut Backends<'_>,
+    problems: &mut Problems,
+) -> Vec<Claim> {
+    let judgement = judge(ingress.annotations, &ingress.reference, problems);
+    let mut writer = Writer {
+        ingress,
+        tls,
+        judgement,
+        backends,
+        problems,
+        claims: Vec::new(),
+    };
+    for rule in &ingress.rules {
+        writer.rule(rule);
+    }
+    writer.default_backend();
+    writer.claims
+}
+
+/// What writes down the routes of one Ingress.
+struct Writer<'a, 'b, 'c> {
+    ingress: &'a ServedIngress<'a>,
+    tls: &'a IngressTls,
+    judgement: Judgement,
+    backends: &'b mut Backends<'c>,
+    problems: &'b mut Problems,
+    claims: Vec<Claim>,
+}
+
+impl Writer<'_, '_, '_> {
+    fn rule(&mut self, rule: &Rule<'_>) {
+        let field = format!("spec.rules[{}]", rule.index);
+        if rule.paths.is_empty() && self.ingress.default_backend.is_none() {
+            let fault = Fault::new(
+                ProblemCode::RuleEmpty,
+                "the rule has no path, and the Ingress no default backend; the host answers 503",
+                "Give the rule a path, or the Ingress a default backend",
+            );
+            let problem = self.report(fault, format!("{field}.http"));
+            self.claim(
+                rule.host.clone(),
+                PathMatch::Default,
+                field,
+                RouteAction::Unavailable(problem),
+                false,
+            );
+            return;
+        }
+        for (index, path) in rule.paths.iter().enumerate() {
+            let field = format!("{field}.http.paths[{index}]");
+            let placed = place(path.path.as_deref(), &path.path_type);
+            let stands_back = placed.fault.is_some();
+            let misplaced = placed
+                .fault
+                .map(|(name, fault)| self.report(fault, format!("{field}.{name}")));
+            // The backend is looked at in any case: all that is wrong is said at once.
+            let action = self.backend(&path.backend, &format!("{field}.backend"));
+            let action = misplaced.map_or(action, RouteAction::Unavailable);
+            self.claim(rule.host.clone(), placed.path, field, action, stands_back);
+        }
+    }
+
+    /// "If none of the hosts or paths match the HTTP request in the Ingress objects, the traffic is routed to your
+    /// default backend": on the hosts of its rules, or on every host if it has none.
+    fn default_backend(&mut self) {
+        let Some(backend) = self.ingress.default_backend else {
+            return;
+        };
+        let field = "spec.defaultBackend".to_owned();
+        let mut hosts: Vec<_> = self
+            .ingress
+            .rules
+            .iter()
+            .map(|rule| rule.host.clone())
+            .collect();
+        if self.ingress.is_ruleless {
+            hosts.push(HostPattern::Any);
+        }
+        hosts.sort();
+        hosts.dedup();
+        let action = self.backend(backend, &field);
+        for host in hosts {
+            self.claim(
+                host,
+                PathMatch::Default,
+                field.clone(),
+                action.clone(),
+                false,
+            );
+        }
+    }
+
+    fn backend(&mut self, backend: &IngressBackend, field: &str) -> RouteAction {
+        let namespace = &self.ingress.reference.namespace;
+        match self.backends.resolve(namespace, backend, self.problems) {
+            Ok(backend) => RouteAction::Backends(vec![WeightedBackend { backend, weight: 1 }]),
+            Err(NoBackend::Reported(problem)) => RouteAction::Unavailable(*problem),
+            Err(NoBackend::Ingress(name, fault)) => {
+                RouteAction::Unavailable(self.report(fault, format!("{field}.{name}")))
+            }
+        }
+    }
+
+    fn claim(
+        &mut self,
+        host: HostPattern,
+        path: PathMatch,
+        field: String,
+        action: RouteAction,
+        stands_back: bool,
+    ) {
+        let ingress = &self.ingress.reference;
+        let refused = self.judgement.unavailable.clone();
+        let route = Route {
+            name: format!("{}/{} {host} {path}", ingress.namespace, ingress.name).into(),
+            certificate: self.certificate(&host),
+            host,
+            path,
+            ingress: ingress.clone(),
+            field,
+            created_unix_s: self.ingress.created_unix_s,
+            action: refused.map_or(action, RouteAction::Unavailable),
+        };
+        self.claims.push(Claim {
+            route,
+            stands_back: stands_back || self.judgement.yields,
+        });
+    }
+
+    fn certificate(&self, host: &HostPattern) -> Option<CertificateName> {
+        self.tls
+            .entry_for(host)
+            .map(|entry| entry.certificate.clone())
+    }
+
+    fn report(&mut self, fault: Fault, field: String) -> Problem {
+        let problem = fault.at(&self.ingress.reference, field);
+        self.problems.add(problem.clone());
+        problem
+    }
+}

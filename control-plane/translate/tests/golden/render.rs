@@ -1,0 +1,203 @@
+//! Writes a translation for people to read: what differs from the defaults, and never a key.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use sluice_proto::{
+    Backend, BackendTarget, Certificate, Endpoint, Host, Listener, Problem, Resource, Route,
+    RouteAction, Settings,
+};
+use sluice_translate::{DocumentProblem, EdgeSettings, Options, Translation};
+
+pub(crate) fn render(
+    translation: &Translation,
+    options: &Options,
+    secrets: &BTreeSet<(String, String)>,
+    documents: &[DocumentProblem],
+) -> String {
+    let mut output = Output {
+        secrets: secrets
+            .iter()
+            .map(|(namespace, name)| format!("{namespace}/{name}"))
+            .collect(),
+        documents: documents
+            .iter()
+            .cloned()
+            .map(|problem| problem.in_file("in.yaml"))
+            .map(Wrong::of)
+            .collect(),
+        problems: translation
+            .problems
+            .iter()
+            .cloned()
+            .map(Wrong::of)
+            .collect(),
+        ..Output::default()
+    };
+    let defaults = EdgeSettings::default();
+    for resource in translation.resources.values() {
+        match &**resource {
+            Resource::Listener(listener) => {
+                if !defaults.listeners.contains(listener) {
+                    output.listeners.push(of_listener(listener));
+                }
+            }
+            Resource::Settings(settings) => {
+                output.settings =
+                    (**settings != Settings::default()).then(|| format!("{settings:?}"));
+            }
+            Resource::Certificate(certificate) => {
+                if certificate.content.as_ref() != Ok(&options.default_certificate) {
+                    output.certificates.push(of_certificate(certificate));
+                }
+            }
+            Resource::Host(host) => output.hosts.push(of_host(host)),
+            Resource::Backend(backend) => output.backends.push(of_backend(backend)),
+            Resource::Endpoints(endpoints) => output.endpoints.push(OfEndpoints {
+                backend: endpoints.backend.to_string(),
+                endpoints: endpoints.endpoints.iter().map(of_endpoint).collect(),
+            }),
+            Resource::Route(route) => output.routes.push(OfRoute::of(route)),
+        }
+    }
+    serde_saphyr::to_string(&output).expect("the output can be written")
+}
+
+#[derive(Default, Serialize)]
+struct Output {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    listeners: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settings: Option<String>,
+    routes: Vec<OfRoute>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    hosts: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    backends: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    endpoints: Vec<OfEndpoints>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    certificates: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    secrets: Vec<String>,
+    problems: Vec<Wrong>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    documents: Vec<Wrong>,
+}
+
+#[derive(Serialize)]
+struct OfRoute {
+    route: String,
+    field: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backends: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unavailable: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate: Option<String>,
+}
+
+#[derive(Serialize)]
+struct OfEndpoints {
+    backend: String,
+    endpoints: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Wrong {
+    object: String,
+    field: String,
+    code: String,
+    message: String,
+    remedy: String,
+}
+
+impl OfRoute {
+    fn of(route: &Route) -> Self {
+        let weighted = |weighted: &sluice_proto::WeightedBackend| match weighted.weight {
+            1 => weighted.backend.to_string(),
+            weight => format!("{} (weight {weight})", weighted.backend),
+        };
+        let (backends, unavailable) = match &route.action {
+            RouteAction::Backends(backends) => {
+                let backends: Vec<_> = backends.iter().map(weighted).collect();
+                (Some(backends.join(", ")), None)
+            }
+            RouteAction::Unavailable(problem) => (None, Some(problem.code.clone())),
+        };
+        Self {
+            route: route.name.to_string(),
+            field: route.field.clone(),
+            backends,
+            unavailable,
+            certificate: route.certificate.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+impl Wrong {
+    fn of(problem: Problem) -> Self {
+        Self {
+            object: problem.object.to_string(),
+            field: problem.field,
+            code: problem.code,
+            message: problem.message,
+            remedy: problem.remedy,
+        }
+    }
+}
+
+fn of_listener(listener: &Listener) -> String {
+    let address = listener
+        .address
+        .map_or_else(|| "*".to_owned(), |address| address.to_string());
+    format!(
+        "{} {:?} on {address} port {}",
+        listener.name, listener.protocol, listener.port
+    )
+}
+
+fn of_host(host: &Host) -> String {
+    match &host.certificate {
+        Some(certificate) => format!("{} with {certificate}", host.pattern),
+        None => host.pattern.to_string(),
+    }
+}
+
+fn of_backend(backend: &Backend) -> String {
+    let target = match &backend.target {
+        BackendTarget::ExternalName { name, port } => format!("to the name {name} port {port}"),
+        BackendTarget::Endpoints { cluster_addresses } if cluster_addresses.is_empty() => {
+            "headless".to_owned()
+        }
+        BackendTarget::Endpoints { cluster_addresses } => {
+            let addresses: Vec<_> = cluster_addresses.iter().map(ToString::to_string).collect();
+            format!("of {}", addresses.join(", "))
+        }
+    };
+    format!("{} {:?} {target}", backend.name, backend.protocol)
+}
+
+fn of_endpoint(endpoint: &Endpoint) -> String {
+    let mut text = format!("{} {:?}", endpoint.address, endpoint.state);
+    if let Some(node) = &endpoint.node {
+        text.push_str(&format!(" on {node}"));
+    }
+    if let Some(zone) = &endpoint.zone {
+        text.push_str(&format!(" in {zone}"));
+    }
+    text
+}
+
+fn of_certificate(certificate: &Certificate) -> String {
+    match &certificate.content {
+        Ok(material) => format!(
+            "{} for {:?}, {} in the chain, until {}",
+            certificate.name,
+            material.names,
+            material.chain.len(),
+            material.not_after_unix_s
+        ),
+        Err(problem) => format!("{} unavailable: {}", certificate.name, problem.code),
+    }
+}
