@@ -1,1 +1,20 @@
-//! Empty.
+//! The control plane: watches Ingresses and what they name, and streams snapshots to the data planes.
+//!
+//! The modules stand in the order of the pipeline: [`source`] sends what changes to [`reconcile`], which owns the
+//! objects and publishes what they mean.
+
+pub mod app;
+mod args;
+pub mod events;
+pub mod identity;
+pub mod listen;
+pub mod log;
+pub mod metrics;
+mod path_watch;
+pub mod publication;
+pub mod reconcile;
+pub mod settings;
+pub mod source;
+pub mod stream;
+
+pub use crate::args::{Args, LogFormat, SourceKind};

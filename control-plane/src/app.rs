@@ -1,0 +1,171 @@
+//! The program as a whole: starts the parts, joins them by their channels, and ends them.
+//!
+//! It decides nothing that a part could decide. Every task has an owner here; one that ends by itself takes the program
+//! down with an error that names it, because half a control plane is worse than one that Kubernetes restarts.
+
+mod tasks;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::tasks::Tasks;
+use crate::args::{Args, SourceKind};
+use crate::events::{self, Place};
+use crate::identity::Identity;
+use crate::listen::listen;
+use crate::metrics::Metrics;
+use crate::metrics::live::Live;
+use crate::metrics::server::serve;
+use crate::publication::Publisher;
+use crate::reconcile::Reconcile;
+use crate::settings;
+use crate::source::{self, Source, SourceTask};
+use crate::stream::{Registry, StreamServer};
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+///
+/// If something cannot be started, or ends by itself; the error names it.
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    let mut stop = Stop::listen()?;
+    let shutdown = CancellationToken::new();
+    let mut tasks = tokio::select! {
+        started = start(args, shutdown.clone()) => started?,
+        () = stop.requested() => return Ok(()),
+    };
+    tokio::select! {
+        error = tasks.first_to_end() => Err(error),
+        () = stop.requested() => {
+            tracing::info!("told to stop");
+            shutdown.cancel();
+            tasks.end().await;
+            Ok(())
+        }
+    }
+}
+
+async fn start(args: Args, shutdown: CancellationToken) -> anyhow::Result<Tasks> {
+    let identity = Arc::new(open_identity(args.identity_dir.clone()).await?);
+    let (settings, settings_task) = settings::open(args.settings.as_deref()).await?;
+    let metrics = Arc::new(Metrics::new());
+    let client = client(&args).await?;
+    let (source, source_task) = start_source(&args, client.clone(), &metrics).await?;
+    let publisher = Publisher::new();
+    let registry = Registry::new();
+    metrics.add(Live {
+        publications: publisher.subscribe(),
+        nodes: registry.subscribe(),
+        identity: Arc::clone(&identity),
+    });
+
+    let mut tasks = Tasks::default();
+    serve_metrics(&args, &metrics, &publisher, &mut tasks).await?;
+    serve_stream(
+        &args, &identity, &publisher, &registry, &shutdown, &mut tasks,
+    )
+    .await?;
+    for place in [Some(Place::Log), client.map(Place::Events)]
+        .into_iter()
+        .flatten()
+    {
+        let problems = events::problems(publisher.subscribe(), registry.subscribe());
+        let telling = events::tell(problems, place, Arc::clone(&metrics));
+        tasks.spawn("telling of problems", telling);
+    }
+    let renewing = Arc::clone(&identity).keep_renewing();
+    tasks.spawn("the renewal of certificates", renewing);
+    tasks.spawn_fallible("the watch on the settings", settings_task);
+    let reconcile = Reconcile::new(source, settings, identity, publisher, metrics);
+    tasks.spawn_fallible("the reconcile loop", reconcile.run());
+    tasks.spawn_fallible("the source", source_task);
+    Ok(tasks)
+}
+
+async fn open_identity(folder: PathBuf) -> anyhow::Result<Identity> {
+    // It waits for a lock, makes keys and writes files.
+    let opened = tokio::task::spawn_blocking(move || Identity::open(&folder)).await;
+    Ok(opened.context("opening the identity broke off")??)
+}
+
+async fn client(args: &Args) -> anyhow::Result<Option<kube::Client>> {
+    Ok(match args.source {
+        SourceKind::Kube => Some(source::kube::client(args.kubeconfig.as_deref()).await?),
+        SourceKind::Files => None,
+    })
+}
+
+async fn start_source(
+    args: &Args,
+    client: Option<kube::Client>,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<(Source, SourceTask)> {
+    match (client, &args.files) {
+        (Some(client), _) => Ok(source::kube::start(client, Arc::clone(metrics))),
+        (None, Some(folder)) => Ok(source::files::start(folder).await?),
+        (None, None) => anyhow::bail!("--source files needs --files DIR"),
+    }
+}
+
+async fn serve_metrics(
+    args: &Args,
+    metrics: &Arc<Metrics>,
+    publisher: &Publisher,
+    tasks: &mut Tasks,
+) -> anyhow::Result<()> {
+    let listener = listen("metrics", args.metrics_address).await?;
+    tracing::info!(address = %listener.local_addr()?, "metrics are served");
+    let publications = publisher.subscribe();
+    let serving = serve(listener, Arc::clone(metrics), move || {
+        publications.borrow().is_some()
+    });
+    tasks.spawn("the server of metrics", async { match serving.await {} });
+    Ok(())
+}
+
+async fn serve_stream(
+    args: &Args,
+    identity: &Arc<Identity>,
+    publisher: &Publisher,
+    registry: &Registry,
+    shutdown: &CancellationToken,
+    tasks: &mut Tasks,
+) -> anyhow::Result<()> {
+    let listener = listen("stream", args.stream_address).await?;
+    tracing::info!(address = %listener.local_addr()?, "the stream is served");
+    let server = StreamServer {
+        listener,
+        identity: Arc::clone(identity),
+        publisher: publisher.clone(),
+        registry: registry.clone(),
+    };
+    tasks.spawn_server("the stream", server.serve(shutdown.clone()));
+    Ok(())
+}
+
+/// The signals that ask for an end.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    fn listen() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("signals cannot be received");
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn requested(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! The program `sluice-control-plane`: arguments in, exit code out. Everything else is in the library.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use sluice_control_plane::{Args, app, log};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    // Two of the libraries could each bring another provider: the choice is made here, once, before any TLS.
+    let provider = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let run = async {
+        provider.map_err(|_| anyhow::anyhow!("a TLS provider was installed already"))?;
+        log::start(&args.log, args.log_format)?;
+        app::run(args).await
+    };
+    match run.await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("sluice-control-plane: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

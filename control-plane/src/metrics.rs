@@ -1,0 +1,159 @@
+//! What the control plane counts, for Prometheus.
+//!
+//! It does not count what can be looked up when asked: [`live`] reads that from where it is. [`server`] serves both.
+
+pub mod live;
+pub mod server;
+
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+/// All that is counted.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Mutex<Registry>,
+    api_server_reachable: Gauge,
+    source_changes: Family<ChangeLabel, Counter>,
+    watch_errors: Family<KindLabel, Counter>,
+    reconcile_seconds: Histogram,
+    events: Family<OutcomeLabel, Counter>,
+}
+
+impl Metrics {
+    /// Returns them, all zero.
+    #[must_use]
+    pub fn new() -> Self {
+        let metrics = Self {
+            registry: Mutex::new(Registry::with_prefix("sluice")),
+            api_server_reachable: Gauge::default(),
+            source_changes: Family::default(),
+            watch_errors: Family::default(),
+            // 100 µs to 26 s.
+            reconcile_seconds: Histogram::new(exponential_buckets(0.0001, 4.0, 10)),
+            events: Family::default(),
+        };
+        metrics.register();
+        metrics
+    }
+
+    /// Takes in that the API server answers, or does not.
+    pub fn api_server_is_reachable(&self, reachable: bool) {
+        self.api_server_reachable.set(i64::from(reachable));
+    }
+
+    /// Counts objects that a source applied or removed.
+    pub fn source_changed(&self, applied: usize, removed: usize) {
+        for (change, count) in [("applied", applied), ("removed", removed)] {
+            let counter = self.source_changes.get_or_create(&ChangeLabel { change });
+            counter.inc_by(count as u64);
+        }
+    }
+
+    /// Counts a failure to list or watch objects of this kind.
+    pub fn watch_failed(&self, kind: &'static str) {
+        self.watch_errors.get_or_create(&KindLabel { kind }).inc();
+    }
+
+    /// Counts a translation that took so long.
+    pub fn reconciled(&self, took: Duration) {
+        self.reconcile_seconds.observe(took.as_secs_f64());
+    }
+
+    /// Counts a Kubernetes Event.
+    pub fn event(&self, outcome: Outcome) {
+        let outcome = match outcome {
+            Outcome::Posted => "posted",
+            Outcome::Failed => "failed",
+        };
+        self.events.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    /// Adds what is looked up at each scrape.
+    pub fn add(&self, collector: impl Collector) {
+        self.lock().register_collector(Box::new(collector));
+    }
+
+    /// Returns all of it in the OpenMetrics text format.
+    ///
+    /// # Errors
+    ///
+    /// If a collector fails.
+    pub fn encode(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.lock())?;
+        Ok(text)
+    }
+
+    fn register(&self) {
+        let mut registry = self.lock();
+        registry.register(
+            "api_server_reachable",
+            "Whether the Kubernetes API server answers; 0 also with the source files",
+            self.api_server_reachable.clone(),
+        );
+        registry.register(
+            "source_objects",
+            "Objects that the source sent as changed or gone",
+            self.source_changes.clone(),
+        );
+        registry.register(
+            "watch_errors",
+            "Failures to list or watch objects",
+            self.watch_errors.clone(),
+        );
+        registry.register(
+            "reconcile_duration_seconds",
+            "Time to translate all objects into a snapshot",
+            self.reconcile_seconds.clone(),
+        );
+        registry.register(
+            "kubernetes_events",
+            "Kubernetes Events about problems, by what became of them",
+            self.events.clone(),
+        );
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What became of a Kubernetes Event.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// It was posted.
+    Posted,
+    /// The API server did not take it; it is tried again.
+    Failed,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ChangeLabel {
+    change: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct KindLabel {
+    kind: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct OutcomeLabel {
+    outcome: &'static str,
+}

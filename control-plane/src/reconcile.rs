@@ -1,0 +1,238 @@
+//! The reconcile loop: owns the objects, and translates and publishes them whenever something that matters changed.
+//!
+//! It does not know where objects come from (`source.rs`) nor who takes snapshots (`publication.rs`). It is idle until
+//! something comes, acts at once, and takes whatever came meanwhile together: a storm of changes costs as many
+//! translations as there is time for, and none is lost.
+
+mod lookups;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sluice_proto::Problem;
+use sluice_translate::{
+    Change, Objects, Options, Translation, referenced_secrets, retranslate_endpoints, translate,
+};
+use tokio::sync::watch;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
+
+use crate::identity::Identity;
+use crate::metrics::Metrics;
+use crate::publication::{Publications, Publisher};
+use crate::reconcile::lookups::Lookups;
+use crate::settings::CurrentSettings;
+use crate::source::{Batch, SecretAccess, Source};
+
+/// The loop, and all that it holds.
+#[derive(Debug)]
+pub struct Reconcile {
+    source: Source,
+    settings: watch::Receiver<CurrentSettings>,
+    publisher: Publisher,
+    published: Publications,
+    identity: Arc<Identity>,
+    metrics: Arc<Metrics>,
+    hours: Interval,
+    objects: Objects,
+    options: Arc<Options>,
+    lookups: Lookups,
+    source_problems: Vec<Problem>,
+    settings_problem: Option<Problem>,
+    dirty: Change,
+    synced: bool,
+}
+
+/// Why the loop ended.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReconcileError {
+    /// The source sends nothing any more.
+    #[error("the source ended")]
+    SourceEnded,
+    /// Nobody watches the settings file any more.
+    #[error("the watch on the settings ended")]
+    SettingsEnded,
+    /// The program's own fault.
+    #[error("a translation ended without a result")]
+    Translation(#[source] tokio::task::JoinError),
+}
+
+impl Reconcile {
+    /// Returns the loop, with nothing published yet.
+    #[must_use]
+    pub fn new(
+        source: Source,
+        mut settings: watch::Receiver<CurrentSettings>,
+        identity: Arc<Identity>,
+        publisher: Publisher,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let current = settings.borrow_and_update().clone();
+        let mut objects = Objects::default();
+        let dirty = objects.follow_settings(&current.settings);
+        let options = Arc::new(Options {
+            settings: (*current.settings).clone(),
+            default_certificate: identity.default_certificate(),
+        });
+        let mut hours = interval(HOUR);
+        hours.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            source,
+            settings,
+            published: publisher.subscribe(),
+            publisher,
+            identity,
+            metrics,
+            hours,
+            objects,
+            options,
+            lookups: Lookups::default(),
+            source_problems: Vec::new(),
+            settings_problem: current.problem,
+            dirty: dirty.max(Change::Everything),
+            synced: false,
+        }
+    }
+
+    /// Runs until something that it needs ends.
+    ///
+    /// # Errors
+    ///
+    /// Says what ended.
+    pub async fn run(mut self) -> Result<Infallible, ReconcileError> {
+        loop {
+            self.wait().await?;
+            while let Ok(batch) = self.source.batches.try_recv() {
+                self.take_in(batch);
+            }
+            self.look_up_secrets();
+            if self.may_translate() {
+                self.reconcile().await?;
+            }
+        }
+    }
+
+    /// Waits until something comes, or until patience with the source ends.
+    async fn wait(&mut self) -> Result<(), ReconcileError> {
+        // The first snapshot waits for every answer: there is nothing yet that it could hold up.
+        let patience = self
+            .lookups
+            .patience()
+            .filter(|_| self.published.borrow().is_some());
+        let out_of_patience = async {
+            match patience {
+                Some(until) => sleep_until(until).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            batch = self.source.batches.recv() => {
+                let batch = batch.ok_or(ReconcileError::SourceEnded)?;
+                self.take_in(batch);
+            }
+            changed = self.settings.changed() => {
+                changed.map_err(|_| ReconcileError::SettingsEnded)?;
+                self.take_in_settings();
+            }
+            // The identity renews its certificates by itself, months before they end.
+            _ = self.hours.tick() => {
+                if self.identity.default_certificate() != self.options.default_certificate {
+                    self.take_in_settings();
+                }
+            }
+            () = out_of_patience => {
+                tracing::warn!("some Secrets could not be looked up in time; going on without them");
+                self.lookups.give_up();
+            }
+        }
+        Ok(())
+    }
+
+    fn take_in(&mut self, batch: Batch) {
+        self.metrics
+            .source_changed(batch.applied.len(), batch.removed.len());
+        for reference in &batch.removed {
+            self.dirty = self.dirty.max(self.objects.remove(reference));
+        }
+        for object in batch.applied {
+            self.dirty = self.dirty.max(self.objects.apply(object));
+        }
+        for access in batch.secrets {
+            let change = match &access {
+                SecretAccess::Known { namespace, .. } => self.objects.allow_secrets(namespace),
+                SecretAccess::Denied { namespace } => self.objects.deny_secrets(namespace),
+            };
+            self.dirty = self.dirty.max(change);
+            self.lookups.answer(access);
+        }
+        if let Some(problems) = batch.problems {
+            self.source_problems = problems;
+            self.dirty = Change::Everything;
+        }
+        self.synced |= batch.synced;
+    }
+
+    fn take_in_settings(&mut self) {
+        let current = self.settings.borrow_and_update().clone();
+        self.options = Arc::new(Options {
+            settings: (*current.settings).clone(),
+            default_certificate: self.identity.default_certificate(),
+        });
+        self.settings_problem = current.problem;
+        let change = self.objects.follow_settings(&current.settings);
+        self.dirty = change.max(Change::Everything);
+    }
+
+    fn look_up_secrets(&mut self) {
+        // Before everything is there, references only come; endpoints never refer to a Secret.
+        if !self.synced || self.dirty < Change::Everything {
+            return;
+        }
+        let Some(sender) = &self.source.secrets else {
+            return;
+        };
+        let wanted = referenced_secrets(&self.objects, &self.options);
+        if self.lookups.want(wanted.clone(), Instant::now()) {
+            sender.send_replace(wanted);
+        }
+    }
+
+    fn may_translate(&self) -> bool {
+        self.synced && self.dirty > Change::Nothing && !self.lookups.is_waiting()
+    }
+
+    async fn reconcile(&mut self) -> Result<(), ReconcileError> {
+        let last = self.published.borrow().clone();
+        let last = last.filter(|_| self.dirty == Change::Endpoints);
+        self.dirty = Change::Nothing;
+        let started = Instant::now();
+        // The objects move to the thread that translates and back: what comes meanwhile waits in the queue.
+        let mut objects = std::mem::take(&mut self.objects);
+        let options = Arc::clone(&self.options);
+        let translated = tokio::task::spawn_blocking(move || {
+            let services = objects.take_changed_services();
+            let translation = match last {
+                Some(last) => retranslate_endpoints(&objects, &last.translation, &services),
+                None => translate(&objects, &options),
+            };
+            (objects, translation)
+        });
+        let (objects, translation) = translated.await.map_err(ReconcileError::Translation)?;
+        self.objects = objects;
+        self.metrics.reconciled(started.elapsed());
+        self.publisher.publish(self.with_own_problems(translation));
+        Ok(())
+    }
+
+    /// Adds what is wrong with the source and the settings. A translation of endpoints alone may have it already.
+    fn with_own_problems(&self, mut translation: Translation) -> Translation {
+        let own = self.source_problems.iter().chain(&self.settings_problem);
+        translation.problems.extend(own.cloned());
+        translation.problems.sort_unstable();
+        translation.problems.dedup();
+        translation
+    }
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
