@@ -137,7 +137,7 @@ fn cluster_addresses(values: Vec<String>) -> Result<Vec<SocketAddr>, InvalidReso
 }
 
 fn external_name(name: &str, number: u32) -> Result<BackendTarget, InvalidResource> {
-    match HostPattern::parse(name).map_err(InvalidResource::Host)? {
+    match HostPattern::parse(name).map_err(InvalidResource::ExternalName)? {
         HostPattern::Exact(name) => Ok(BackendTarget::ExternalName {
             name,
             port: port("external_port", number)?,

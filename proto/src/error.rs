@@ -4,6 +4,7 @@ use std::net::AddrParseError;
 
 use crate::host::InvalidHost;
 use crate::path::InvalidPath;
+use crate::settings::Settings;
 
 /// Why a resource from the wire cannot be accepted: the sender is at fault, and sending it again does not help.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +24,9 @@ pub enum InvalidResource {
     /// The body is not an encoded message of this kind.
     #[error("the body does not decode")]
     Body(#[source] prost::DecodeError),
+    /// The DNS name of an ExternalName Service is not one.
+    #[error("external_name cannot be used")]
+    ExternalName(#[source] InvalidHost),
     /// A host is not one.
     #[error("the host cannot be used")]
     Host(#[source] InvalidHost),
@@ -45,6 +49,9 @@ pub enum InvalidResource {
         /// What it may hold.
         range: &'static str,
     },
+    /// There is one resource of settings, and this is another.
+    #[error("the settings are named {expected:?}, not {0:?}", expected = Settings::NAME)]
+    SettingsName(String),
     /// A CIDR range is not one.
     #[error("trusted_ranges: {value:?} is not a CIDR range")]
     TrustedRange {

@@ -44,6 +44,10 @@ impl Resource {
         let name = &*key.name;
         Ok(match key.kind {
             Kind::Listener => Self::Listener(Listener::parse(name, &decode(body)?)?),
+            // One that came under another name would stand beside it, and nobody could say which of the two counts.
+            Kind::Settings if name != Settings::NAME => {
+                return Err(InvalidResource::SettingsName(name.to_owned()));
+            }
             Kind::Settings => Self::Settings(Box::new(decode::<wire::Settings>(body)?.try_into()?)),
             Kind::Certificate => Self::Certificate(Certificate::parse(name, decode(body)?)?),
             Kind::Host => Self::Host(Host::parse(name, decode(body)?)?),
