@@ -1,6 +1,7 @@
 //! Why a resource from the wire cannot be accepted.
 
 use std::net::AddrParseError;
+use std::sync::Arc;
 
 use crate::host::InvalidHost;
 use crate::path::InvalidPath;
@@ -25,7 +26,7 @@ pub enum InvalidResource {
     #[error("the body does not decode")]
     Body(#[source] prost::DecodeError),
     /// The DNS name of an ExternalName Service is not one.
-    #[error("external_name cannot be used")]
+    #[error("external_name is not a host")]
     ExternalName(#[source] InvalidHost),
     /// A host is not one.
     #[error("the host cannot be used")]
@@ -33,6 +34,12 @@ pub enum InvalidResource {
     /// A field that must be set is not.
     #[error("{0} is not set")]
     Missing(&'static str),
+    /// The name is not the one that a resource of this content has.
+    #[error("the name of such a resource is {own:?}")]
+    Name {
+        /// What it would have to be.
+        own: Arc<str>,
+    },
     /// The key has no name.
     #[error("the name is empty")]
     NameEmpty,
