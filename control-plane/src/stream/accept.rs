@@ -4,42 +4,27 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
-use tonic::transport::server::Connected;
+use tokio_util::sync::CancellationToken;
 
+use crate::connection::Connection;
 use crate::identity::Identity;
-
-/// A connection of a peer that has proved to be a data plane.
-pub(crate) struct Connection {
-    stream: TlsStream<TcpStream>,
-    peer: Peer,
-    hang_up: Pin<Box<WaitForCancellationFutureOwned>>,
-    _place: OwnedSemaphorePermit,
-}
-
-/// From where a request comes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
 
 /// Accepts until the receiver of connections is gone.
 pub(crate) async fn accept(
     listener: TcpListener,
     identity: Arc<Identity>,
-    connections: mpsc::Sender<io::Result<Connection>>,
-    hang_up: CancellationToken,
+    connections: mpsc::Sender<io::Result<Connection<TlsStream<TcpStream>>>>,
+    cut: CancellationToken,
 ) {
     let shaking_hands = Arc::new(Semaphore::new(MOST_HANDSHAKES));
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
@@ -65,7 +50,7 @@ pub(crate) async fn accept(
             continue;
         };
         let (config, places) = (identity.server_config(), Arc::clone(&places));
-        let (connections, hang_up) = (connections.clone(), hang_up.clone());
+        let (connections, cut) = (connections.clone(), cut.clone());
         handshakes.spawn(async move {
             let _shaking = shaking;
             let Some(stream) = shake_hands(stream, peer, config).await else {
@@ -75,12 +60,7 @@ pub(crate) async fn accept(
                 tracing::warn!(%peer, most = MOST_CONNECTIONS, "too many data planes; closed a connection");
                 return;
             };
-            let connection = Connection {
-                stream,
-                peer: Peer(peer),
-                hang_up: Box::pin(hang_up.cancelled_owned()),
-                _place: place,
-            };
+            let connection = Connection::new(stream, peer, cut, place);
             // Without a receiver the server is shutting down.
             let _ = connections.send(Ok(connection)).await;
         });
@@ -110,57 +90,6 @@ async fn shake_hands(
             tracing::info!(%peer, "refused a connection: the TLS handshake took too long");
             None
         }
-    }
-}
-
-impl Connected for Connection {
-    type ConnectInfo = Peer;
-
-    fn connect_info(&self) -> Peer {
-        self.peer
-    }
-}
-
-impl AsyncRead for Connection {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.hang_up.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
-        }
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, bytes)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 }
 

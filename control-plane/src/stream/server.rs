@@ -16,9 +16,10 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::connection::Peer;
 use crate::identity::Identity;
 use crate::publication::Publisher;
-use crate::stream::accept::{Peer, accept};
+use crate::stream::accept::accept;
 use crate::stream::conversation::Conversation;
 use crate::stream::registry::Registry;
 
@@ -48,10 +49,10 @@ impl StreamServer {
     ///
     /// If the server ends by itself.
     pub async fn serve(self, shutdown: CancellationToken) -> Result<(), StreamError> {
-        let hang_up = CancellationToken::new();
-        let _hang_up_if_dropped = hang_up.clone().drop_guard();
+        let cut = CancellationToken::new();
+        let _cut_if_dropped = cut.clone().drop_guard();
         let (sender, receiver) = mpsc::channel(ACCEPTED_AHEAD);
-        let accepting = accept(self.listener, self.identity, sender, hang_up.clone());
+        let accepting = accept(self.listener, self.identity, sender, cut.clone());
         let service = SnapshotStreamServer::new(Sessions {
             publisher: self.publisher,
             registry: self.registry,
@@ -69,15 +70,15 @@ impl StreamServer {
                 shutdown.clone().cancelled_owned(),
             );
         // A data plane that does not read would keep its connection: after the grace period it is cut.
-        let cut = async {
+        let out_of_time = async {
             shutdown.cancelled().await;
             tokio::time::sleep(CLOSE_GRACE).await;
-            hang_up.cancel();
+            cut.cancel();
             tokio::time::sleep(CLOSE_GRACE).await;
         };
         tokio::select! {
             served = async { tokio::join!(accepting, serving).1 } => served.map_err(StreamError),
-            () = cut => Ok(()),
+            () = out_of_time => Ok(()),
         }
     }
 }
