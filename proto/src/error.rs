@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use crate::host::InvalidHost;
 use crate::path::InvalidPath;
-use crate::settings::Settings;
 
 /// Why a resource from the wire cannot be accepted: the sender is at fault, and sending it again does not help.
 #[derive(Debug, thiserror::Error)]
@@ -56,9 +55,6 @@ pub enum InvalidResource {
         /// What it may hold.
         range: &'static str,
     },
-    /// There is one resource of settings, and this is another.
-    #[error("the settings are named {expected:?}, not {0:?}", expected = Settings::NAME)]
-    SettingsName(String),
     /// A CIDR range is not one.
     #[error("trusted_ranges: {value:?} is not a CIDR range")]
     TrustedRange {

@@ -38,23 +38,25 @@ impl Resource {
     ///
     /// # Errors
     ///
-    /// If the bytes are not such a message, or its content cannot be used. Fields that this build does not know are
-    /// passed over.
+    /// If the bytes are not such a message, or its content or its name cannot be used. Fields that this build does not
+    /// know are passed over.
     pub fn parse(key: &ResourceKey, body: Bytes) -> Result<Self, InvalidResource> {
         let name = &*key.name;
-        Ok(match key.kind {
+        let resource = match key.kind {
             Kind::Listener => Self::Listener(Listener::parse(name, &decode(body)?)?),
-            // One that came under another name would stand beside it, and nobody could say which of the two counts.
-            Kind::Settings if name != Settings::NAME => {
-                return Err(InvalidResource::SettingsName(name.to_owned()));
-            }
             Kind::Settings => Self::Settings(Box::new(decode::<wire::Settings>(body)?.try_into()?)),
             Kind::Certificate => Self::Certificate(Certificate::parse(name, decode(body)?)?),
             Kind::Host => Self::Host(Host::parse(name, decode(body)?)?),
             Kind::Backend => Self::Backend(Backend::parse(name, decode(body)?)?),
             Kind::Endpoints => Self::Endpoints(Endpoints::parse(name, decode(body)?)?),
             Kind::Route => Self::Route(Box::new(Route::parse(name, decode(body)?)?)),
-        })
+        };
+        // Of two spellings of a host, or two resources of settings, nobody could say which counts.
+        let own = resource.key().name;
+        if own != key.name {
+            return Err(InvalidResource::Name { own });
+        }
+        Ok(resource)
     }
 
     /// Returns its identity.

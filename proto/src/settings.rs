@@ -281,13 +281,13 @@ fn timeouts(message: wire::Timeouts) -> Result<Timeouts, InvalidResource> {
 
 fn limits(message: wire::Limits) -> Result<Limits, InvalidResource> {
     let default = Limits::default();
-    let number = |field, value: Option<u32>, default, most| match value {
+    let number = |field, value: Option<u32>, default, (most, range)| match value {
         None => Ok(default),
         Some(value) if (1..=most).contains(&value) => Ok(value),
         Some(value) => Err(InvalidResource::Range {
             field,
             value: u64::from(value),
-            range: "1 to the documented maximum",
+            range,
         }),
     };
     Ok(Limits {
@@ -303,21 +303,17 @@ fn limits(message: wire::Limits) -> Result<Limits, InvalidResource> {
             default.header_count,
             MAX_HEADER_COUNT,
         )?,
-        connections: number(
-            "connections",
-            message.connections,
-            default.connections,
-            u32::MAX,
-        )?,
+        connections: number("connections", message.connections, default.connections, ANY)?,
         concurrent_streams: number(
             "concurrent_streams",
             message.concurrent_streams,
             default.concurrent_streams,
-            u32::MAX,
+            ANY,
         )?,
     })
 }
 
 const MAX_TIMEOUT_MS: u64 = 30 * 24 * 3_600_000;
-const MAX_HEADER_BYTES: u32 = 16 << 20;
-const MAX_HEADER_COUNT: u32 = 16_384;
+const MAX_HEADER_BYTES: (u32, &str) = (16 << 20, "1 to 16777216");
+const MAX_HEADER_COUNT: (u32, &str) = (16_384, "1 to 16384");
+const ANY: (u32, &str) = (u32::MAX, "1 to 4294967295");

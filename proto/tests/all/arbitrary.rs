@@ -168,11 +168,10 @@ fn host() -> impl Strategy<Value = Host> {
 
 fn pattern() -> impl Strategy<Value = HostPattern> {
     let label = "[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,8}[a-zA-Z0-9_])?";
-    prop_oneof![
-        Just("*".to_owned()),
-        format!(r"(\*\.)?{label}(\.{label}){{0,3}}\.?"),
-    ]
-    .prop_map(|host| HostPattern::parse(&host).unwrap())
+    let hosts = format!(r"\*|(\*\.)?{label}(\.{label}){{0,3}}\.?");
+    proptest::string::string_regex(&hosts)
+        .unwrap()
+        .prop_map(|host| HostPattern::parse(&host).unwrap())
 }
 
 fn backend() -> impl Strategy<Value = Backend> {

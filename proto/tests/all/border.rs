@@ -1,6 +1,8 @@
 //! Over the border and back: a resource arrives as it was sent, in one form only.
 
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 use sluice_proto::{HostPattern, Kind, PathMatch, Resource, ResourceKey, Version};
 
 use super::arbitrary;
@@ -34,7 +36,7 @@ proptest! {
     #[test]
     fn a_host_has_one_form(host in r"(\*\.)?[a-z]{1,3}\.[a-z]{1,3}") {
         let parsed = HostPattern::parse(&host).unwrap();
-        prop_assert_eq!(parsed.to_string(), host.clone());
+        prop_assert_eq!(&parsed.to_string(), &host);
         for spelling in [host.to_uppercase(), format!("{host}.")] {
             prop_assert_eq!(HostPattern::parse(&spelling).unwrap(), parsed.clone());
             // Two resources for one host would contradict each other.
@@ -55,7 +57,7 @@ fn the_settings_are_one_resource() {
 
 #[test]
 fn every_kind_is_drawn() {
-    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut runner = TestRunner::deterministic();
     let mut missing = Kind::ALL.to_vec();
     for _ in 0..1000 {
         let drawn = arbitrary::resource().new_tree(&mut runner).unwrap();

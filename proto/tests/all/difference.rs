@@ -76,8 +76,10 @@ proptest! {
 
     #[test]
     fn the_order_of_insertion_does_not_matter(target in snapshot(), extra in key()) {
-        let mut reversed: Snapshot =
-            (target.iter().rev()).map(|(key, entry)| (key.clone(), entry.clone())).collect();
+        let mut entries: Vec<_> =
+            target.iter().map(|(key, entry)| (key.clone(), entry.clone())).collect();
+        entries.reverse();
+        let mut reversed: Snapshot = entries.into_iter().collect();
         prop_assert_eq!(&reversed, &target);
         let absent = target.entry(&extra).is_none();
         prop_assert_eq!(reversed.remove(&extra).is_none(), absent);
