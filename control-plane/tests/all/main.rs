@@ -1,0 +1,15 @@
+//! The tests of the program `sluice-control-plane` and of its parts, with real files, sockets and processes.
+//!
+//! What needs a Kubernetes API server is in the package `sluice-integration-tests`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod files_source;
+mod program;
+mod settings;
+mod wait;

@@ -1,0 +1,5 @@
+//! The program as a process of its own: how it starts, serves, refuses to start, and ends.
+
+mod lifecycle;
+mod process;
+mod refusals;
