@@ -86,6 +86,7 @@ pub fn parse_objects(yaml: &str) -> ParsedObjects {
         parsed: ParsedObjects::default(),
         document: 0,
         line: 0,
+        mentions_secrets: false,
     };
     for document in documents(yaml) {
         reader.document(document);
@@ -122,11 +123,13 @@ struct Reader {
     document: usize,
     /// The line of the document, or of the item of a list.
     line: usize,
+    mentions_secrets: bool,
 }
 
 impl Reader {
     fn document(&mut self, document: Document<'_>) {
         self.document = document.number;
+        self.mentions_secrets = document.text.contains("Secret");
         self.line = document.line;
         let header = match yaml::read::<Option<Header>>(document.text) {
             Ok((Some(header), _)) => header,
@@ -254,12 +257,13 @@ impl Reader {
     }
 
     fn malformed(&mut self, object: Option<ObjectReference>, unreadable: Unreadable) {
-        let is_secret = object
-            .as_ref()
-            .is_some_and(|object| object.kind == "Secret");
+        let is_secret = match &object {
+            Some(object) => object.kind == "Secret",
+            None => self.mentions_secrets,
+        };
         let reason = if is_secret {
             // What a parser says may quote the text.
-            "it is no Secret of Kubernetes".to_owned()
+            "it is no object of Kubernetes".to_owned()
         } else {
             unreadable.reason
         };

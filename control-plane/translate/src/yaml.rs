@@ -41,8 +41,7 @@ pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<(T, Vec<String>), 
             field: field_text(field),
             reason: DefaultMessageFormatter
                 .format_message(error.without_snippet())
-                .escape_debug()
-                .to_string(),
+                .replace(char::is_control, " "),
         }),
     }
 }

@@ -15,7 +15,8 @@ use crate::yaml;
 pub(super) fn parse(text: &str) -> Result<EdgeSettings, SettingsError> {
     let (file, _) = yaml::read::<Option<File>>(text).map_err(|unreadable| SettingsError {
         line: unreadable.line,
-        field: unreadable.field,
+        // What knows its line is wrapped, and the wrapper calls its content "value".
+        field: unreadable.field.replace(".value", ""),
         reason: unreadable.reason,
     })?;
     let file = file.unwrap_or_default();

@@ -1,0 +1,283 @@
+//! Which changes matter, and that endpoints alone rebuild nothing else.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sluice_proto::{CertificateMaterial, Kind, ObjectReference, Resource, ResourceKey};
+use sluice_translate::{
+    Change, EdgeSettings, Object, Objects, Options, parse_objects, referenced_secrets,
+    retranslate_endpoints, translate,
+};
+
+#[test]
+fn what_no_served_ingress_refers_to_changes_nothing() {
+    let mut objects = served();
+    let other = CLASS
+        .replace("sluice}", "other}")
+        .replace("ingress.sluice.dev", "example.com");
+    let _ = objects.apply(object(&other));
+    for text in [
+        service("stranger", 80),
+        slice("stranger-1", "stranger", "10.0.0.9", ""),
+        slice("nobodys", "", "10.0.0.9", ""),
+        secret("stranger"),
+        "kind: Ingress\napiVersion: networking.k8s.io/v1\nmetadata: {name: theirs}\n\
+         spec: {ingressClassName: other, defaultBackend: {service: {name: stranger, port: {number: 80}}}}\n"
+            .to_owned(),
+        // The foreign Ingress refers to them now, and still nobody here does.
+        slice("stranger-2", "stranger", "10.0.0.8", ""),
+    ] {
+        assert_eq!(objects.apply(object(&text)), Change::Nothing, "{text}");
+    }
+    assert_eq!(objects.take_changed_services(), BTreeSet::new());
+    for (kind, name) in [
+        ("Service", "stranger"),
+        ("Secret", "stranger"),
+        ("Ingress", "theirs"),
+        ("Pod", "x"),
+    ] {
+        assert_eq!(
+            objects.remove(&reference(kind, name)),
+            Change::Nothing,
+            "{kind} {name}"
+        );
+    }
+}
+
+#[test]
+fn what_a_served_ingress_refers_to_matters() {
+    let mut objects = served();
+    assert_eq!(
+        objects.apply(object(&service("web", 81))),
+        Change::Everything
+    );
+    assert_eq!(objects.apply(object(&secret("tls"))), Change::Everything);
+    assert_eq!(
+        objects.apply(object(&slice("web-2", "web", "10.0.0.2", ""))),
+        Change::Endpoints
+    );
+    assert_eq!(objects.take_changed_services(), web());
+    assert_eq!(objects.take_changed_services(), BTreeSet::new());
+    assert_eq!(
+        objects.remove(&reference("EndpointSlice", "web-2")),
+        Change::Endpoints
+    );
+    assert_eq!(objects.take_changed_services(), web());
+    assert_eq!(
+        objects.remove(&reference("Secret", "tls")),
+        Change::Everything
+    );
+    assert_eq!(objects.deny_secrets("default"), Change::Everything);
+    assert_eq!(objects.deny_secrets("default"), Change::Nothing);
+    assert_eq!(objects.allow_secrets("default"), Change::Everything);
+    assert_eq!(
+        objects.remove(&reference("Ingress", "ours")),
+        Change::Everything
+    );
+    assert_eq!(objects.apply(object(&service("web", 82))), Change::Nothing);
+}
+
+#[test]
+fn a_slice_that_moves_to_another_service_changes_both() {
+    let mut objects = served();
+    let _ = objects.apply(object(&slice("web-1", "stranger", "10.0.0.1", "")));
+    assert_eq!(objects.take_changed_services(), web());
+    assert_eq!(
+        objects.apply(object(&slice("web-1", "web", "10.0.0.1", ""))),
+        Change::Endpoints
+    );
+    assert_eq!(objects.take_changed_services(), web());
+}
+
+#[test]
+fn what_nobody_reads_is_no_change() {
+    let mut objects = served();
+    let noise = "resourceVersion: '7', generation: 9, uid: x, managedFields: [{manager: m}], finalizers: [f]";
+    let with_noise =
+        |text: &str| text.replacen("metadata: {", &format!("metadata: {{{noise}, "), 1);
+    for text in [
+        INGRESS,
+        CLASS,
+        &service("web", 80),
+        &slice("web-1", "web", "10.0.0.1", ""),
+    ] {
+        let noisy = with_noise(text);
+        assert_ne!(noisy, text);
+        assert_eq!(objects.apply(object(&noisy)), Change::Nothing, "{noisy}");
+    }
+    let with_status =
+        format!("{INGRESS}status: {{loadBalancer: {{ingress: [{{ip: 10.0.0.1}}]}}}}\n");
+    assert_eq!(objects.apply(object(&with_status)), Change::Nothing);
+    let moved = slice(
+        "web-1",
+        "web",
+        "10.0.0.1",
+        ", targetRef: {kind: Pod, name: p}, hints: {forZones: [{name: z}]}",
+    );
+    assert_eq!(objects.apply(object(&moved)), Change::Nothing);
+}
+
+#[test]
+fn settings_decide_what_matters() {
+    let mut objects = served();
+    let mut settings = EdgeSettings::default();
+    settings.ingress.controllers = BTreeSet::from(["other".to_owned()]);
+    assert_eq!(objects.follow_settings(&settings), Change::Everything);
+    assert_eq!(objects.apply(object(&service("web", 81))), Change::Nothing);
+    let options = options(settings);
+    assert_eq!(referenced_secrets(&objects, &options), BTreeSet::new());
+}
+
+#[test]
+fn secrets_are_known_before_they_exist() {
+    let names = BTreeSet::from([("default".to_owned(), "tls".to_owned())]);
+    assert_eq!(
+        referenced_secrets(&served(), &options(EdgeSettings::default())),
+        names
+    );
+}
+
+#[test]
+fn endpoints_alone_rebuild_nothing_else() {
+    let mut objects = served();
+    let before = translate(&objects, &options(EdgeSettings::default()));
+    let _ = objects.apply(object(&slice("web-2", "web", "10.0.0.2", "")));
+    let after = retranslate_endpoints(&objects, &before, &objects.clone().take_changed_services());
+    assert_eq!(
+        after,
+        translate(&objects, &options(EdgeSettings::default()))
+    );
+    let mut rebuilt = Vec::new();
+    for (key, resource) in &after.resources {
+        if !Arc::ptr_eq(resource, &before.resources[key]) {
+            rebuilt.push(key.to_string());
+        }
+        let (entry, old) = (
+            after.snapshot.entry(key).unwrap(),
+            before.snapshot.entry(key).unwrap(),
+        );
+        assert_eq!(
+            Arc::ptr_eq(entry, old),
+            Arc::ptr_eq(resource, &before.resources[key]),
+            "{key}"
+        );
+    }
+    assert_eq!(rebuilt, ["endpoints default/web:80"]);
+}
+
+#[test]
+fn nothing_shows_a_secret() {
+    let marked = secret("tls").replace("aGVsbG8=", "TWFya2Vk");
+    let parsed = parse_objects(&marked);
+    let mut shown = format!("{parsed:?}");
+    let mut objects = served();
+    for object in parsed.objects {
+        let _ = objects.apply(object);
+    }
+    let translation = translate(&objects, &options(EdgeSettings::default()));
+    shown += &format!("{objects:?} {translation:?}");
+    for broken in [
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: tls}\ndata: {tls.key: 'TWFya2Vk!'}\n",
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: tls}\ndata: TWFya2Vk\n",
+        "apiVersion: v1\nkind: Secret\nmetadata: TWFya2Vk\n",
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: tls}\ndata: {tls.key: *TWFya2Vk}\n",
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: tls}\ndata: {tls.key: \"TWFya2Vk\n",
+        "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Secret, metadata: {name: tls}, data: TWFya2Vk}\n",
+        "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Secret, data: *TWFya2Vk}\n",
+    ] {
+        let parsed = parse_objects(broken);
+        assert_eq!(
+            (parsed.objects.len(), parsed.problems.len()),
+            (0, 1),
+            "{broken}"
+        );
+        shown += &format!("{parsed:?}");
+    }
+    // The bytes as text, as base64, and as a list of numbers.
+    for secret in ["Marked", "TWFya2Vk", "77, 97, 114"] {
+        assert!(!shown.contains(secret), "{secret} in {shown}");
+    }
+    let key = ResourceKey::new(Kind::Certificate, "default/tls");
+    assert!(
+        matches!(&*translation.resources[&key], Resource::Certificate(tls) if tls.content.is_err())
+    );
+}
+
+fn served() -> Objects {
+    let mut objects = Objects::default();
+    let _ = objects.follow_settings(&EdgeSettings::default());
+    for text in [
+        CLASS,
+        INGRESS,
+        &service("web", 80),
+        &slice("web-1", "web", "10.0.0.1", ""),
+    ] {
+        let _ = objects.apply(object(text));
+    }
+    let _ = objects.take_changed_services();
+    objects
+}
+
+fn object(text: &str) -> Object {
+    let mut parsed = parse_objects(text);
+    assert_eq!(parsed.problems, [], "{text}");
+    parsed.objects.pop().unwrap()
+}
+
+fn service(name: &str, port: u16) -> String {
+    format!(
+        "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{ports: [{{port: {port}}}]}}\n"
+    )
+}
+
+fn slice(name: &str, service: &str, address: &str, more: &str) -> String {
+    format!(
+        "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n\
+         metadata: {{name: {name}, labels: {{kubernetes.io/service-name: '{service}'}}}}\n\
+         addressType: IPv4\nports: [{{port: 8080}}]\nendpoints: [{{addresses: [{address}]{more}}}]\n"
+    )
+}
+
+fn secret(name: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\ndata: {{tls.crt: aGVsbG8=, tls.key: aGVsbG8=}}\n"
+    )
+}
+
+fn reference(kind: &str, name: &str) -> ObjectReference {
+    ObjectReference {
+        kind: kind.to_owned(),
+        namespace: "default".to_owned(),
+        name: name.to_owned(),
+    }
+}
+
+fn web() -> BTreeSet<(String, String)> {
+    BTreeSet::from([("default".to_owned(), "web".to_owned())])
+}
+
+fn options(settings: EdgeSettings) -> Options {
+    Options {
+        settings,
+        default_certificate: CertificateMaterial {
+            chain: vec![Bytes::from_static(b"chain")],
+            private_key: Bytes::from_static(b"Marked"),
+            names: Vec::new(),
+            not_before_unix_s: 0,
+            not_after_unix_s: i64::MAX,
+        },
+    }
+}
+
+const CLASS: &str = "apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {name: sluice}\n\
+                     spec: {controller: ingress.sluice.dev/controller}\n";
+const INGRESS: &str = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: ours}\n\
+                       spec: {ingressClassName: sluice, tls: [{secretName: tls}], \
+                       defaultBackend: {service: {name: web, port: {number: 80}}}}\n";
