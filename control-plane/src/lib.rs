@@ -5,8 +5,10 @@
 
 pub mod app;
 mod args;
+mod connection;
 pub mod events;
 pub mod identity;
+pub mod introspection;
 pub mod listen;
 pub mod log;
 pub mod metrics;
