@@ -236,3 +236,6 @@ impl Reconcile {
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
+
+#[cfg(test)]
+mod tests;
