@@ -16,6 +16,7 @@ use crate::app::tasks::Tasks;
 use crate::args::{Args, SourceKind};
 use crate::events::{self, Place};
 use crate::identity::Identity;
+use crate::introspection::IntrospectionServer;
 use crate::listen::listen;
 use crate::metrics::Metrics;
 use crate::metrics::live::Live;
@@ -69,6 +70,7 @@ async fn start(args: Args, shutdown: CancellationToken) -> anyhow::Result<Tasks>
         &args, &identity, &publisher, &registry, &shutdown, &mut tasks,
     )
     .await?;
+    serve_introspection(&args, &publisher, &registry, &shutdown, &mut tasks).await?;
     for place in [Some(Place::Log), client.map(Place::Events)]
         .into_iter()
         .flatten()
@@ -144,6 +146,24 @@ async fn serve_stream(
         registry: registry.clone(),
     };
     tasks.spawn_server("the stream", server.serve(shutdown.clone()));
+    Ok(())
+}
+
+async fn serve_introspection(
+    args: &Args,
+    publisher: &Publisher,
+    registry: &Registry,
+    shutdown: &CancellationToken,
+    tasks: &mut Tasks,
+) -> anyhow::Result<()> {
+    let listener = listen("introspection", args.introspection_address).await?;
+    tracing::info!(address = %listener.local_addr()?, "introspection is served");
+    let server = IntrospectionServer {
+        listener,
+        publications: publisher.subscribe(),
+        nodes: registry.subscribe(),
+    };
+    tasks.spawn_server("introspection", server.serve(shutdown.clone()));
     Ok(())
 }
 
