@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 use sluice_proto::wire;
 
 pub use self::objects::{EndpointState, endpoint_slice, ingress, service, tls_ingress};
@@ -79,7 +79,7 @@ impl System {
     ) -> anyhow::Result<T> {
         let cluster = Arc::clone(&self.cluster);
         let ran = cluster.namespace().run(async || scenario(&mut *self).await);
-        ran.map_err(|error| error.context(self.last_lines()))
+        ran.map_err(|error| anyhow!("{error:#}\n{}", self.last_lines()))
     }
 
     /// The cluster.

@@ -26,6 +26,7 @@ fn everything_serves_on_and_a_restart_serves_from_disk_within_a_second() {
         .run(async |system| {
             let _pods = headless(system).await?;
             system.wait_until_live().await?;
+            wait_for_disk_copies(system).await?;
             let others = System::targets(HOST, "api-").split_off(1);
             let load = Load::new(others).start();
             load.wait_for_more(100).await?;
@@ -67,6 +68,7 @@ fn without_a_disk_copy_nothing_is_answered_until_the_control_plane_returns() {
     let outcome = system.run(async |system| {
         let _pods = headless(system).await?;
         system.wait_until_live().await?;
+        wait_for_disk_copies(system).await?;
         system.kill_control_plane()?;
         let damage: [fn(&Path) -> anyhow::Result<()>; System::NODES] = [remove, cut_short, corrupt];
         for (node, damage) in damage.into_iter().enumerate() {
@@ -123,6 +125,7 @@ fn endpoints_from_disk_are_reached_through_the_service() {
             .start_at(system, "service", address, Duration::ZERO)
             .await?;
         system.wait_until_live().await?;
+        wait_for_disk_copies(system).await?;
         system.kill_control_plane()?;
         system.kill_data_plane(0)?;
         system.restart_data_plane(0)?;
@@ -196,6 +199,21 @@ fn admin(system: &System, node: usize, command: &str) -> anyhow::Result<(bool, S
     let mut process = program.start()?;
     let ended = process.wait(LIMIT)?;
     Ok((ended.is_some_and(|status| status.success()), process.log()?))
+}
+
+/// Waits until every node has written what it holds: at most once a second, so that a copy that was not replaced for
+/// longer will not be.
+async fn wait_for_disk_copies(system: &System) -> anyhow::Result<()> {
+    for node in 0..System::NODES {
+        let state = system.plan().state(node);
+        wait::until(&format!("the disk copy of node-{}", node + 1), LIMIT, async || {
+            let age = fs::metadata(disk_copy(&state)?)?.modified()?.elapsed()?;
+            ensure!(age > Duration::from_millis(1500), "it is {age:?} old");
+            Ok::<_, anyhow::Error>(())
+        })
+        .await?;
+    }
+    Ok(())
 }
 
 /// The largest file that a data plane keeps.

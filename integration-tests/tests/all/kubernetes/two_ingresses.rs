@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sluice_integration_tests::client::fetch;
 use sluice_integration_tests::system::{Pods, System, endpoint_slice};
 
-use super::ready;
+use super::{granted, ready};
 
 #[test]
 fn each_host_answers_from_the_right_service_through_each_data_plane() {
@@ -18,6 +18,7 @@ fn each_host_answers_from_the_right_service_through_each_data_plane() {
             .wait_until_refused("api.myhoneydue.com", "/", 404)
             .await?;
 
+        system.cluster().apply(&granted("honeydue"))?;
         system.cluster().apply(SERVICES)?;
         system
             .cluster()
