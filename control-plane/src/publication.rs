@@ -71,22 +71,21 @@ impl Publisher {
         let reported = self.shared.lock();
         let digest = translation.snapshot.digest();
         self.shared.latest.send_if_modified(|latest| {
-            let generation = match latest {
+            let (generation, is_news) = match latest {
                 Some(last) if last.digest == digest => {
-                    if last.translation.problems == translation.problems {
-                        return false;
-                    }
-                    last.generation
+                    let same = last.translation.problems == translation.problems;
+                    (last.generation, !same)
                 }
-                Some(last) => last.generation + 1,
-                None => first_generation(*reported, digest),
+                Some(last) => (last.generation + 1, true),
+                None => (first_generation(*reported, digest), true),
             };
+            // Even if nobody need be told: the next translation of endpoints builds on this one.
             *latest = Some(Arc::new(Publication {
                 generation,
                 digest,
                 translation: Arc::new(translation),
             }));
-            true
+            is_news
         });
     }
 
@@ -162,22 +161,25 @@ fn highest(reported: Option<Reported>, generation: u64, digest: Version) -> Repo
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-    use sluice_proto::{Listener, ListenerProtocol, ObjectReference, Problem, Resource};
+    use sluice_proto::{CertificateMaterial, ObjectReference, Problem};
+    use sluice_translate::{EdgeSettings, Objects, Options, translate};
 
     use super::*;
 
     fn translation(port: u16) -> Translation {
-        let listener = Resource::Listener(Listener {
-            name: "http".into(),
-            address: None,
-            port,
-            protocol: ListenerProtocol::Http,
-        });
-        Translation {
-            snapshot: Snapshot::of([&listener]),
-            resources: [(listener.key(), Arc::new(listener))].into(),
-            problems: Vec::new(),
-        }
+        let mut settings = EdgeSettings::default();
+        settings.listeners[0].port = port;
+        let options = Options {
+            settings,
+            default_certificate: CertificateMaterial {
+                chain: vec!["certificate".into()],
+                private_key: "key".into(),
+                names: Vec::new(),
+                not_before_unix_s: 0,
+                not_after_unix_s: 0,
+            },
+        };
+        translate(&Objects::default(), &options)
     }
 
     fn digest(port: u16) -> Version {

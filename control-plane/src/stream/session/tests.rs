@@ -8,12 +8,10 @@
 
 mod convergence;
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use sluice_proto::wire::control_plane_message::Message;
-use sluice_proto::{Entry, Kind, Refusal, Snapshot};
-use sluice_translate::Translation;
+use sluice_proto::{CertificateMaterial, Entry, Kind, Refusal, Snapshot};
+use sluice_translate::{EdgeSettings, Objects, Options, translate};
 
 use super::*;
 
@@ -24,14 +22,24 @@ fn publication(generation: u64, resources: &[(&str, &str)]) -> Arc<Publication> 
 }
 
 fn of_snapshot(generation: u64, snapshot: Snapshot) -> Arc<Publication> {
+    let options = Options {
+        settings: EdgeSettings::default(),
+        default_certificate: CertificateMaterial {
+            chain: Vec::new(),
+            private_key: Bytes::new(),
+            names: Vec::new(),
+            not_before_unix_s: 0,
+            not_after_unix_s: 0,
+        },
+    };
+    // A session looks at the encoded resources alone.
+    let mut translation = translate(&Objects::default(), &options);
+    let digest = snapshot.digest();
+    translation.snapshot = snapshot;
     Arc::new(Publication {
         generation,
-        digest: snapshot.digest(),
-        translation: Arc::new(Translation {
-            snapshot,
-            resources: BTreeMap::new(),
-            problems: Vec::new(),
-        }),
+        digest,
+        translation: Arc::new(translation),
     })
 }
 
