@@ -1,10 +1,11 @@
 //! The stream from the control plane: what it sends is applied to the edge, and answered.
 //!
-//! [`machine`] decides, without any I/O; [`client`] connects, reconnects and carries; [`status`] is what others may know
-//! of it. It does not serve a request: without a control plane, the edge serves on.
+//! [`machine`] decides, without any I/O; [`client`] connects, reconnects and carries; [`failure`] says why it could not;
+//! [`status`] is what others may know of it. It does not serve a request: without a control plane, the edge serves on.
 
 mod client;
 mod dial;
+mod failure;
 mod machine;
 mod staleness;
 mod status;

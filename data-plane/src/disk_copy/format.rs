@@ -96,11 +96,13 @@ impl Seal {
         }
         let (nonce, content) = rest.split_at_mut_checked(NONCE_LEN).ok_or(Damage::Broken)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Damage::Broken)?;
-        let content = self
+        let length = self
             .cipher()?
             .open_in_place(nonce, Aad::from(HEADER), content)
-            .map_err(|_| Damage::Broken)?;
-        kept(Bytes::copy_from_slice(content))
+            .map_err(|_| Damage::Broken)?
+            .len();
+        let start = HEADER.len() + NONCE_LEN;
+        kept(Bytes::from(sealed).slice(start..start + length))
     }
 
     fn cipher(&self) -> Result<RandomizedNonceKey, Damage> {

@@ -1,6 +1,5 @@
 //! Connects to the control plane, again and again, and carries what the machine decides.
 
-use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,10 +13,11 @@ use tonic::transport::{Channel, Endpoint, Uri};
 use tower::service_fn;
 
 use crate::edge::Edge;
-use crate::identity::{self, IdentityError};
+use crate::identity;
 use crate::metrics::Metrics;
 use crate::sync::dial::dial;
-use crate::sync::machine::{Machine, Step, Violation};
+use crate::sync::failure::Failure;
+use crate::sync::machine::{Machine, Step};
 use crate::sync::status::{Link, SyncStatus};
 
 /// What the stream is made with.
@@ -40,22 +40,6 @@ pub(crate) struct StreamClient {
     pub(crate) instance: String,
 }
 
-#[derive(Debug, thiserror::Error)]
-enum StreamError {
-    #[error("cannot connect")]
-    Connect(#[source] tonic::transport::Error),
-    #[error("the control plane ended the stream")]
-    Ended,
-    #[error(transparent)]
-    Identity(IdentityError),
-    #[error("the control plane refuses the stream: {}", .0.message())]
-    Refused(#[source] tonic::Status),
-    #[error("applying a snapshot ended early")]
-    Apply(#[source] tokio::task::JoinError),
-    #[error("the control plane sent what it may not")]
-    Violation(#[source] Violation),
-}
-
 impl StreamClient {
     /// Holds a stream for ever: whenever it ends, it is opened again, soon at first and then less often.
     pub(crate) async fn run(self) {
@@ -64,7 +48,7 @@ impl StreamClient {
         loop {
             let began = Instant::now();
             let Err(error) = self.stream().await;
-            let reason = chain(&error);
+            let reason = error.line();
             self.status
                 .send_modify(|status| status.link.lose(reason.clone()));
             if reason == last_logged {
@@ -82,12 +66,12 @@ impl StreamClient {
                 last_logged.clear();
             }
             // Nodes that lost the same control plane must not come back all at once.
-            sleep(wait.mul_f64(0.5 + fastrand::f64())).await;
+            sleep(wait.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
             wait = (wait * 2).min(LAST_WAIT);
         }
     }
 
-    async fn stream(&self) -> Result<std::convert::Infallible, StreamError> {
+    async fn stream(&self) -> Result<std::convert::Infallible, Failure> {
         let channel = self.connect().await?;
         let (say, said) = mpsc::channel(QUEUE);
         let generation = self.status.borrow().generation;
@@ -104,7 +88,7 @@ impl StreamClient {
             .max_encoding_message_size(MAX_MESSAGE)
             .sync(ReceiverStream::new(said))
             .await
-            .map_err(StreamError::Refused)?
+            .map_err(Failure::of_status)?
             .into_inner();
         tracing::info!(
             control_plane = self.config.control_plane,
@@ -117,9 +101,9 @@ impl StreamClient {
         loop {
             let answer = tokio::select! {
                 message = received.message() => {
-                    let message = message.map_err(StreamError::Refused)?.ok_or(StreamError::Ended)?;
+                    let message = message.map_err(Failure::of_status)?.ok_or(Failure::Ended)?;
                     let held = || self.edge.snapshot().holdings();
-                    match machine.on_message(message, held).map_err(StreamError::Violation)? {
+                    match machine.on_message(message, held).map_err(Failure::Violation)? {
                         Step::Wait => None,
                         Step::Say(answer) => Some(answer),
                         Step::Apply { generation, difference, refused } => {
@@ -131,18 +115,18 @@ impl StreamClient {
                 _ = looks.tick() => machine.report(self.report()),
             };
             if let Some(answer) = answer {
-                say.send(answer).await.map_err(|_| StreamError::Ended)?;
+                say.send(answer).await.map_err(|_| Failure::Ended)?;
             }
         }
     }
 
-    async fn connect(&self) -> Result<Channel, StreamError> {
-        let tls = identity::tls_config(&self.config.identity_dir).map_err(StreamError::Identity)?;
+    async fn connect(&self) -> Result<Channel, Failure> {
+        let tls = identity::tls_config(&self.config.identity_dir).map_err(Failure::Identity)?;
         let target = self.config.control_plane.clone();
         let connect = service_fn(move |_: Uri| dial(target.clone()));
         Endpoint::from_static("https://control-plane.sluice.internal")
             .tls_config(tls)
-            .map_err(StreamError::Connect)?
+            .map_err(Failure::Connect)?
             .connect_timeout(CONNECT)
             // A control plane that vanished without a word is noticed within the two together.
             .http2_keep_alive_interval(KEEP_ALIVE)
@@ -150,7 +134,7 @@ impl StreamClient {
             .keep_alive_while_idle(true)
             .connect_with_connector(connect)
             .await
-            .map_err(StreamError::Connect)
+            .map_err(Failure::Connect)
     }
 
     async fn apply(
@@ -158,14 +142,14 @@ impl StreamClient {
         generation: u64,
         difference: Difference,
         mut refused: Vec<Refusal>,
-    ) -> Result<Vec<Refusal>, StreamError> {
+    ) -> Result<Vec<Refusal>, Failure> {
         let changed = difference.upserted.len() + difference.removed.len();
         let edge = Arc::clone(&self.edge);
         let apply = move || edge.apply(difference);
         refused.extend(
             tokio::task::spawn_blocking(apply)
                 .await
-                .map_err(StreamError::Apply)?,
+                .map_err(Failure::Apply)?,
         );
         for refusal in &refused {
             tracing::error!(
@@ -201,20 +185,6 @@ impl StreamClient {
             problems: self.edge.problems().iter().map(Into::into).collect(),
         }
     }
-}
-
-/// Returns the error and all of its causes in one line; a cause that its effect already tells is told once.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let told = error.to_string();
-        if !text.contains(&told) {
-            text = format!("{text}: {told}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 const FIRST_WAIT: Duration = Duration::from_millis(100);

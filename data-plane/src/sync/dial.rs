@@ -1,4 +1,4 @@
-//! Opens connections to the control plane: all addresses that its name resolves to, one after the other.
+//! Opens connections to the control plane: all addresses that its name resolves to, one after the other, in any order.
 
 use std::io;
 use std::time::Duration;
@@ -14,10 +14,13 @@ use tokio::time::timeout;
 /// If the name does not resolve, or none of its addresses answers in time; the error names each.
 pub(crate) async fn dial(target: String) -> io::Result<TokioIo<TcpStream>> {
     let resolved = timeout(EACH, lookup_host(&target)).await;
-    let addresses = match resolved {
-        Ok(resolved) => resolved.map_err(|error| named(&target, "does not resolve", &error))?,
+    let mut addresses: Vec<_> = match resolved {
+        Ok(Ok(resolved)) => resolved.collect(),
+        Ok(Err(error)) => return Err(named(&target, "does not resolve", &error)),
         Err(elapsed) => return Err(named(&target, "does not resolve in time", &elapsed)),
     };
+    // The first few may be dead for long, and the time for all of them is limited: each try begins elsewhere.
+    fastrand::shuffle(&mut addresses);
     let mut failures = Vec::new();
     for address in addresses {
         match timeout(EACH, TcpStream::connect(address)).await {

@@ -1,5 +1,6 @@
 //! What is said on one stream, and when: the decisions of the data plane's side as a state machine without any I/O.
 
+use prost::Message as _;
 use sluice_proto::wire::control_plane_message::Message as Received;
 use sluice_proto::wire::data_plane_message::Message as Said;
 use sluice_proto::{Difference, Holdings, Refusal, Snapshot, wire};
@@ -118,8 +119,7 @@ impl Machine {
                 second: generation,
             });
         }
-        let bodies = delta.upserted.iter().map(|resource| resource.body.len());
-        incoming.bytes += bodies.sum::<usize>();
+        incoming.bytes += delta.encoded_len();
         if incoming.bytes > MAX_BYTES {
             return Err(Violation::Large);
         }
@@ -240,6 +240,43 @@ mod tests {
                 second: 8
             }
         );
+    }
+
+    #[test]
+    fn a_delta_that_never_ends_is_cut_off() {
+        // Neither the bodies nor the names may fill the memory; the same bytes stand for all of them here.
+        let name = "a".repeat(1 << 20);
+        let body = bytes::Bytes::from(vec![0; 32 << 20]);
+        let removed = || wire::Delta {
+            removed: vec![
+                wire::ResourceKey {
+                    kind: String::new(),
+                    name: name.clone()
+                };
+                32
+            ],
+            more: true,
+            ..wire::Delta::default()
+        };
+        let upserted = || wire::Delta {
+            upserted: vec![wire::Resource {
+                body: body.clone(),
+                ..wire::Resource::default()
+            }],
+            more: true,
+            ..wire::Delta::default()
+        };
+        for delta in [&removed as &dyn Fn() -> wire::Delta, &upserted] {
+            let mut machine = Machine::default();
+            let mut taken = 0;
+            while let Ok(step) = take(&mut machine, received(delta())) {
+                assert!(matches!(step, Step::Wait));
+                taken += 1;
+                assert!(taken < 9, "it takes more than {MAX_BYTES} bytes");
+            }
+            assert_eq!(taken, 7);
+            assert!(machine.incoming.is_none(), "what it took is let go");
+        }
     }
 
     #[test]
