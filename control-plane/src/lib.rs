@@ -9,6 +9,7 @@ mod connection;
 pub mod events;
 pub mod identity;
 pub mod introspection;
+mod kinds;
 pub mod listen;
 pub mod log;
 pub mod metrics;

@@ -3,17 +3,16 @@
 //! It does not decide when (`ledger.rs`) and never retries by itself.
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{ObjectReference as Regarding, Secret, Service};
-use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::core::v1::ObjectReference as Regarding;
 use k8s_openapi::api::events::v1::{Event, EventSeries};
-use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
-use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams};
+use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::Status;
 use serde_json::json;
 use sluice_proto::{ObjectReference, Problem, Version};
 
 use crate::events::ledger::Notice;
+use crate::kinds;
 
 /// Posts Events in the name of this process.
 #[derive(Clone)]
@@ -65,13 +64,8 @@ impl Poster {
     /// Returns how the API server names the object, if it has it. `kubectl describe` shows an Event only with the
     /// object's own uid.
     async fn regarding(&self, object: &ObjectReference) -> kube::Result<Option<Regarding>> {
-        let resource = match object.kind.as_str() {
-            "Ingress" => ApiResource::erase::<Ingress>(&()),
-            "IngressClass" => ApiResource::erase::<IngressClass>(&()),
-            "Service" => ApiResource::erase::<Service>(&()),
-            "EndpointSlice" => ApiResource::erase::<EndpointSlice>(&()),
-            "Secret" => ApiResource::erase::<Secret>(&()),
-            _ => return Ok(None),
+        let Some(resource) = kinds::resource(&object.kind) else {
+            return Ok(None);
         };
         let client = self.client.clone();
         let api: Api<DynamicObject> = if object.namespace.is_empty() {

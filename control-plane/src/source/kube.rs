@@ -20,6 +20,7 @@ use sluice_translate::Object;
 use tokio::sync::{mpsc, watch as level};
 use tokio::task::JoinSet;
 
+use crate::kinds;
 use crate::metrics::Metrics;
 use crate::source::kube::api_server::ApiServer;
 use crate::source::kube::watch::{Watching, watch};
@@ -103,14 +104,14 @@ async fn run(
     let mut parts = JoinSet::new();
     parts.spawn(watch(
         watching.clone(),
-        "IngressClass",
+        kinds::INGRESS_CLASS,
         Object::IngressClass,
     ));
-    parts.spawn(watch(watching.clone(), "Ingress", Object::Ingress));
-    parts.spawn(watch(watching.clone(), "Service", Object::Service));
+    parts.spawn(watch(watching.clone(), kinds::INGRESS, Object::Ingress));
+    parts.spawn(watch(watching.clone(), kinds::SERVICE, Object::Service));
     parts.spawn(watch(
         watching.clone(),
-        "EndpointSlice",
+        kinds::ENDPOINT_SLICE,
         Object::EndpointSlice,
     ));
     parts.spawn(secrets::watch_secrets(watching.clone(), wanted));

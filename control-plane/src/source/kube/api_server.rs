@@ -3,18 +3,18 @@
 //! It does not watch anything. Five watchers fail at once when the API server goes away: here that becomes one line in
 //! the log, one problem and one metric, until it answers again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use k8s_openapi::api::networking::v1::IngressClass;
-use kube::api::{Api, ListParams};
+use kube::api::{Api, DynamicObject, ListParams};
 use kube::core::Status;
 use kube::runtime::watcher;
 use sluice_proto::{ObjectReference, Problem};
 use tokio::sync::{Notify, mpsc};
 
+use crate::kinds;
 use crate::metrics::Metrics;
 use crate::source::{Batch, SOURCE, SourceError};
 
@@ -24,7 +24,9 @@ pub(crate) struct ApiServer {
     batches: mpsc::Sender<Batch>,
     metrics: Arc<Metrics>,
     problems: Mutex<BTreeMap<&'static str, Problem>>,
-    gone: Notify,
+    /// The kinds whose watchers failed since they were asked for.
+    doubted: Mutex<BTreeSet<&'static str>>,
+    doubt: Notify,
 }
 
 /// What a failure means for the watcher that met it.
@@ -48,7 +50,8 @@ impl ApiServer {
             batches,
             metrics,
             problems: Mutex::default(),
-            gone: Notify::new(),
+            doubted: Mutex::default(),
+            doubt: Notify::new(),
         }
     }
 
@@ -62,13 +65,12 @@ impl ApiServer {
         let failure = classify(error);
         tracing::debug!(kind, error = describe(error), "a watch failed");
         match failure {
-            Failure::Forbidden if kind == SECRET => {}
+            Failure::Forbidden if kind == kinds::SECRET => {}
             Failure::Forbidden => self.add(kind, forbidden(kind, error)).await?,
             Failure::Passing if is_expired(error) => {}
             Failure::Passing => {
-                self.add(UNREACHABLE, unreachable(error)).await?;
-                self.metrics.api_server_is_reachable(false);
-                self.gone.notify_one();
+                self.doubted().insert(kind);
+                self.doubt.notify_one();
             }
         }
         Ok(failure)
@@ -79,23 +81,47 @@ impl ApiServer {
         self.remove(kind).await
     }
 
-    /// Asks, while the API server does not answer, until it does: a watcher that resumes says nothing until something
-    /// changes.
+    /// Asks the API server itself for each kind whose watcher has failed, until it answers. One lost connection is
+    /// nothing to report; and a watcher that resumes says nothing until something changes.
     pub(crate) async fn probe(&self) -> Result<Infallible, SourceError> {
-        let api: Api<IngressClass> = Api::all(self.client.clone());
         loop {
-            self.gone.notified().await;
-            loop {
-                tokio::time::sleep(PROBE).await;
-                match api.list(&ListParams::default().limit(1)).await {
-                    Ok(_) => break,
-                    Err(kube::Error::Api(status)) if status.is_forbidden() => break,
-                    Err(_) => {}
+            self.doubt.notified().await;
+            let doubted = std::mem::take(&mut *self.doubted());
+            for kind in doubted {
+                while let Err(reason) = self.ask(kind).await {
+                    self.metrics.api_server_is_reachable(false);
+                    self.add(UNREACHABLE, unreachable(kind, &reason)).await?;
+                    tokio::time::sleep(PROBE).await;
                 }
             }
             self.metrics.api_server_is_reachable(true);
             self.remove(UNREACHABLE).await?;
         }
+    }
+
+    /// Returns whether the API server answers, or why not. That something is forbidden is an answer.
+    async fn ask(&self, kind: &str) -> Result<(), String> {
+        // Secrets of the whole cluster would be forbidden, whatever the API server is up to.
+        let asked = if kind == kinds::SECRET {
+            kinds::INGRESS_CLASS
+        } else {
+            kind
+        };
+        let Some(resource) = kinds::resource(asked) else {
+            return Ok(());
+        };
+        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource);
+        let one = ListParams::default().limit(1);
+        match tokio::time::timeout(PATIENCE, api.list_metadata(&one)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(kube::Error::Api(status))) if [401, 403].contains(&status.code) => Ok(()),
+            Ok(Err(error)) => Err(describe(&watcher::Error::InitialListFailed(error))),
+            Err(_) => Err(format!("no answer within {PATIENCE:?}")),
+        }
+    }
+
+    fn doubted(&self) -> MutexGuard<'_, BTreeSet<&'static str>> {
+        self.doubted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn add(&self, key: &'static str, problem: Problem) -> Result<(), SourceError> {
@@ -165,15 +191,14 @@ fn status(error: &watcher::Error) -> Option<&Status> {
     }
 }
 
-fn unreachable(error: &watcher::Error) -> Problem {
+fn unreachable(kind: &str, reason: &str) -> Problem {
     Problem {
         object: this_source(),
         field: String::new(),
         code: "ApiServerUnreachable".to_owned(),
         message: format!(
-            "the Kubernetes API server does not answer as it should ({}): what is known goes on being served, and \
-             nothing new is seen",
-            describe(error)
+            "the Kubernetes API server does not answer as it should when asked for {kind} ({reason}): what is known goes on being served, and \
+             nothing new is seen"
         ),
         remedy: "Look whether the API server runs and can be reached from the control plane"
             .to_owned(),
@@ -219,10 +244,9 @@ fn describe(error: &watcher::Error) -> String {
     text
 }
 
-/// The kind whose watchers may be forbidden without anything being wrong with the installation.
-pub(crate) const SECRET: &str = "Secret";
 const UNREACHABLE: &str = "unreachable";
 const PROBE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
@@ -257,7 +281,7 @@ mod tests {
     fn a_problem_says_what_the_api_server_said_and_what_it_costs() {
         let problem = forbidden("Ingress", &refused(403));
         assert!(problem.message.contains("Ingress") && problem.message.contains("because"));
-        let problem = unreachable(&refused(500));
+        let problem = unreachable("Ingress", &describe(&refused(500)));
         assert!(problem.message.contains("goes on being served"));
         assert_eq!(problem.message.matches("because").count(), 1, "{problem}");
     }

@@ -16,7 +16,8 @@ use sluice_translate::Object;
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::source::kube::api_server::{Failure, SECRET, classify};
+use crate::kinds::SECRET;
+use crate::source::kube::api_server::{Failure, classify};
 use crate::source::kube::backoff::backoff;
 use crate::source::kube::kept::Kept;
 use crate::source::kube::watch::{FORBIDDEN, Watching, config};
@@ -231,3 +232,15 @@ async fn watch_namespace(api: Api<Secret>, namespace: String, turn: u64, said: m
 }
 
 const QUEUE: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_allowed_is_denied_only_by_a_second_refusal() {
+        assert_eq!(Access::Unknown.refused(), Access::Denied);
+        assert_eq!(Access::Allowed.refused(), Access::Doubtful);
+        assert_eq!(Access::Doubtful.refused(), Access::Denied);
+    }
+}

@@ -1,0 +1,26 @@
+//! How the API server names the kinds of objects that Sluice reads.
+//!
+//! It does not ask the API server anything.
+
+use k8s_openapi::api::core::v1::{Secret, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
+use kube::api::ApiResource;
+
+pub(crate) const INGRESS_CLASS: &str = "IngressClass";
+pub(crate) const INGRESS: &str = "Ingress";
+pub(crate) const SERVICE: &str = "Service";
+pub(crate) const ENDPOINT_SLICE: &str = "EndpointSlice";
+pub(crate) const SECRET: &str = "Secret";
+
+/// Returns group, version and plural of a kind, if Sluice reads it.
+pub(crate) fn resource(kind: &str) -> Option<ApiResource> {
+    Some(match kind {
+        INGRESS_CLASS => ApiResource::erase::<IngressClass>(&()),
+        INGRESS => ApiResource::erase::<Ingress>(&()),
+        SERVICE => ApiResource::erase::<Service>(&()),
+        ENDPOINT_SLICE => ApiResource::erase::<EndpointSlice>(&()),
+        SECRET => ApiResource::erase::<Secret>(&()),
+        _ => return None,
+    })
+}
