@@ -208,7 +208,8 @@ impl Core {
 
     async fn run(self: Rc<Self>, load: &CoreLoad, mut accepted: mpsc::Receiver<Accepted>) {
         let mut phase = self.shared.phase.subscribe();
-        self.phase.set(*phase.borrow_and_update());
+        // The edge may have ended before this thread began.
+        phase.mark_changed();
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

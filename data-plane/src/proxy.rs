@@ -86,6 +86,7 @@ async fn route_and_forward(
         &client,
         &target,
         exchange.request_id(),
+        &served,
     );
     forward(core, &served.settings, backend, exchange, request, upgrade).await
 }

@@ -1,14 +1,19 @@
 //! TLS towards clients: one configuration for all listeners, whose certificates come from what is served.
 
-use std::fmt;
 use std::sync::Arc;
+use std::{fmt, io};
 
 use arc_swap::ArcSwap;
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::{Acceptor, ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{Error, ServerConfig};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
 
+use crate::cores::Shared;
 use crate::metrics::HandshakeFailure;
 use crate::serving::{Served, provider};
 
@@ -26,15 +31,44 @@ pub(crate) fn server_config(served: Arc<ArcSwap<Served>>) -> Result<Arc<ServerCo
     Ok(Arc::new(config))
 }
 
-/// Returns why a handshake failed, as metrics name it.
-pub(crate) fn handshake_failure(error: &std::io::Error) -> HandshakeFailure {
-    let tls = error.get_ref().and_then(|inner| inner.downcast_ref());
-    match tls {
+/// Shakes hands with a client.
+///
+/// RFC 6066, section 3: "If the server understood the ClientHello extension but does not recognize the server name, the
+/// server SHOULD take one of two actions: either abort the handshake by sending a fatal-level unrecognized_name(112)
+/// alert or continue the handshake." Settings say which; rustls has another alert for it, so it is sent from here.
+pub(crate) async fn accept(
+    stream: TcpStream,
+    shared: &Shared,
+) -> Result<TlsStream<TcpStream>, HandshakeFailure> {
+    let start = LazyConfigAcceptor::new(Acceptor::default(), stream)
+        .await
+        .map_err(|error| failure(&error))?;
+    if certificate(&shared.served, &start.client_hello()).is_none() {
+        let mut stream = start.io;
+        // The client may have gone: there is nobody to tell then.
+        let _ = stream.write_all(&UNRECOGNIZED_NAME).await;
+        let _ = stream.shutdown().await;
+        return Err(HandshakeFailure::NoCertificate);
+    }
+    let handshake = start.into_stream(Arc::clone(&shared.tls));
+    handshake.await.map_err(|error| failure(&error))
+}
+
+fn failure(error: &io::Error) -> HandshakeFailure {
+    match error.get_ref().and_then(|inner| inner.downcast_ref()) {
         Some(Error::AlertReceived(_)) => HandshakeFailure::Alert,
-        Some(Error::General(why)) if why == NO_CERTIFICATE => HandshakeFailure::NoCertificate,
         Some(_) => HandshakeFailure::Protocol,
         None => HandshakeFailure::Closed,
     }
+}
+
+// The name is compared in lower case and without a final dot, as hosts are.
+fn certificate(served: &ArcSwap<Served>, hello: &ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+    let name = hello.server_name().map(str::to_ascii_lowercase);
+    let name = name
+        .as_deref()
+        .map(|name| name.strip_suffix('.').unwrap_or(name));
+    served.load().certificates.lookup(name)
 }
 
 struct Resolver {
@@ -42,13 +76,8 @@ struct Resolver {
 }
 
 impl ResolvesServerCert for Resolver {
-    // rustls hands the name over as the client sent it: a DnsName, which compares without case.
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let name = hello.server_name().map(str::to_ascii_lowercase);
-        let name = name
-            .as_deref()
-            .map(|name| name.strip_suffix('.').unwrap_or(name));
-        self.served.load().certificates.lookup(name)
+        certificate(&self.served, &hello)
     }
 }
 
@@ -60,5 +89,5 @@ impl fmt::Debug for Resolver {
 
 /// HTTP/2 in ALPN.
 pub(crate) const ALPN_HTTP2: &[u8] = b"h2";
-// What rustls says if a resolver has none.
-const NO_CERTIFICATE: &str = "no server certificate chain resolved";
+// A record of type alert (21), for TLS 1.2 as all records of a first flight: fatal (2), unrecognized_name (112).
+const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];

@@ -18,14 +18,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use sluice_proto::{ListenerProtocol, Settings, Timeouts};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
 
 use crate::cores::stream::{Activity, Waiting, Watched};
 use crate::cores::{Accepted, Core, Counted, Phase};
 use crate::listener::OpenedBy;
 use crate::metrics::{HandshakeFailure, ProtocolError};
 use crate::proxy;
-use crate::tls::{ALPN_HTTP2, handshake_failure};
+use crate::tls::{self, ALPN_HTTP2};
 
 /// A connection of a client, as its requests and its core see it.
 pub(crate) struct ClientConnection {
@@ -152,11 +151,11 @@ impl ClientConnection {
                 }
             }
             ListenerProtocol::Https => {
-                let acceptor = TlsAcceptor::from(Arc::clone(&core.shared.tls));
-                let stream = match self.drive(acceptor.accept(stream), |_| true).await {
+                let accepting = tls::accept(stream, &core.shared);
+                let stream = match self.drive(accepting, |_| true).await {
                     Driven::Ended(Ok(stream)) => stream,
-                    Driven::Ended(Err(error)) => {
-                        core.counters.handshake_failed(handshake_failure(&error));
+                    Driven::Ended(Err(failure)) => {
+                        core.counters.handshake_failed(failure);
                         return;
                     }
                     Driven::Finished => return,

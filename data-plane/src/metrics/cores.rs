@@ -103,14 +103,21 @@ impl Cores {
 
 impl Collector for Cores {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let all = self
+            .all
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         encode_totals(&all, &mut encoder)?;
         encode_reasons(
             &mut encoder,
             "tls_handshake_failures",
             "TLS handshakes that failed, by reason",
             HandshakeFailure::ALL.map(|(failure, name)| {
-                (name, sum(&all, |core| &core.handshake_failures[failure as usize]))
+                (
+                    name,
+                    sum(&all, |core| &core.handshake_failures[failure as usize]),
+                )
             }),
         )?;
         encode_reasons(
@@ -118,7 +125,10 @@ impl Collector for Cores {
             "client_protocol_errors",
             "Connections ended because of what the client sent, by reason",
             ProtocolError::ALL.map(|(error, name)| {
-                (name, sum(&all, |core| &core.protocol_errors[error as usize]))
+                (
+                    name,
+                    sum(&all, |core| &core.protocol_errors[error as usize]),
+                )
             }),
         )
     }
@@ -138,7 +148,11 @@ fn encode_totals(all: &[Arc<CoreCounters>], encoder: &mut DescriptorEncoder<'_>)
             "Requests whose response has not ended",
             sum(all, |core| &core.in_flight),
         ),
-        ("connections_open", "Connections of clients that are open", open),
+        (
+            "connections_open",
+            "Connections of clients that are open",
+            open,
+        ),
     ] {
         encoder
             .encode_descriptor(name, help, None, MetricType::Gauge)?

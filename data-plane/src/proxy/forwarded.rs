@@ -49,10 +49,15 @@ pub(super) fn name_client<B>(
     client: &ClientAddress,
     target: &Target,
     request_id: &HeaderValue,
+    served: &Served,
 ) {
     let scheme = scheme(connection, client, request);
     let headers = request.headers_mut();
-    remove_identities(headers, client.peer_is_trusted);
+    remove_identities(
+        headers,
+        client.peer_is_trusted,
+        served.trusted.header_name(),
+    );
     let is_peer = client.proxies.is_empty();
     headers.insert(
         FOR,
@@ -112,10 +117,10 @@ fn value(text: String) -> HeaderValue {
     HeaderValue::from_maybe_shared(Bytes::from(text)).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
-fn remove_identities(headers: &mut HeaderMap, trusted: bool) {
+fn remove_identities(headers: &mut HeaderMap, trusted: bool, configured: &str) {
     let mut names: Vec<HeaderName> = Vec::new();
     for name in headers.keys() {
-        if is_identity(name.as_str(), trusted) {
+        if is_identity(name.as_str(), trusted, configured) {
             names.push(name.clone());
         }
     }
@@ -128,20 +133,16 @@ fn remove_identities(headers: &mut HeaderMap, trusted: bool) {
 ///
 /// Servers that hand headers on as variables (CGI, WSGI) read `X_Forwarded_For` as `X-Forwarded-For`, so underscores
 /// count as hyphens, and are not trusted from anybody.
-fn is_identity(name: &str, trusted: bool) -> bool {
-    // Most headers end here.
-    if !matches!(name.as_bytes().first(), Some(b'x' | b'f' | b't' | b'c')) {
-        return false;
-    }
+fn is_identity(name: &str, trusted: bool, configured: &str) -> bool {
     if name.contains('_') {
         let hyphens = name.replace('_', "-");
-        return hyphens == REQUEST_ID.as_str() || is_identity_of_client(&hyphens);
+        return hyphens == REQUEST_ID.as_str() || is_of_the_client(&hyphens, configured);
     }
-    name == "forwarded" || (!trusted && is_identity_of_client(name))
+    name == "forwarded" || (!trusted && is_of_the_client(name, configured))
 }
 
-fn is_identity_of_client(name: &str) -> bool {
-    name.starts_with("x-forwarded-") || IDENTITIES.contains(&name)
+fn is_of_the_client(name: &str, configured: &str) -> bool {
+    name.starts_with("x-forwarded-") || name == configured || IDENTITIES.contains(&name)
 }
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");

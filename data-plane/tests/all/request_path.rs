@@ -1,4 +1,15 @@
 //! The request path: a real edge on loopback, with real backends behind it and real clients before it.
 
+mod access_log;
 mod answers;
+mod client_identity;
+mod drain;
+mod endpoints;
 mod harness;
+mod hostile;
+mod messages;
+mod retries;
+mod serving;
+mod streaming;
+mod tls;
+mod upgrade;

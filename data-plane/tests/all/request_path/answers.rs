@@ -24,7 +24,11 @@ async fn a_host_is_answered_by_its_service_and_another_by_404() {
         ("a.shop.example", "/", "api"),
     ] {
         let answer = client.get(host, path).await;
-        assert_eq!((answer.status, &*answer.body), (StatusCode::OK, expected), "{host}{path}");
+        assert_eq!(
+            (answer.status, &*answer.body),
+            (StatusCode::OK, expected),
+            "{host}{path}"
+        );
     }
     for host in ["b.a.shop.example", "other.example", "example"] {
         let answer = client.get(host, "/").await;
@@ -32,18 +36,62 @@ async fn a_host_is_answered_by_its_service_and_another_by_404() {
         assert_eq!(answer.proxy_error(), "destination_not_found");
         assert!(answer.body.starts_with("404 Not Found"), "{}", answer.body);
     }
-    assert_eq!(edge.metric("sluice_requests_total", "namespace=\"none\""), 3.0);
-    assert_eq!(edge.metric("sluice_requests_total", "backend=\"shop/api:80\""), 2.0);
+    assert_eq!(
+        edge.metric("sluice_requests_total", "namespace=\"none\""),
+        3.0
+    );
+    assert_eq!(
+        edge.metric("sluice_requests_total", "backend=\"shop/api:80\""),
+        2.0
+    );
 }
 
-#[tokio::test]
-async fn own_answers_name_the_kind_of_error_and_the_request_but_no_object() {
-    let closed = closed_port().await;
-    let silent = Backend::raw(|stream| async move {
+/// A backend that takes a connection and says nothing.
+async fn silent() -> Backend {
+    Backend::raw(|stream| async move {
         let _held = stream;
         std::future::pending::<()>().await;
     })
-    .await;
+    .await
+}
+
+const BROKEN: [(&str, u16, &str, &str); 6] = [
+    (
+        "broken.example",
+        503,
+        "proxy_configuration_error",
+        "unavailable",
+    ),
+    (
+        "unknown.example",
+        503,
+        "proxy_configuration_error",
+        "backend_missing",
+    ),
+    (
+        "weightless.example",
+        503,
+        "proxy_configuration_error",
+        "no_weight",
+    ),
+    (
+        "empty.example",
+        503,
+        "destination_unavailable",
+        "no_endpoints",
+    ),
+    ("down.example", 502, "connection_refused", "connect_refused"),
+    (
+        "silent.example",
+        504,
+        "http_response_timeout",
+        "response_timeout",
+    ),
+];
+
+#[tokio::test]
+async fn own_answers_name_the_kind_of_error_and_the_request_but_no_object() {
+    let silent = silent().await;
     let mut resources = vec![
         unavailable("broken.example", "/", "ServiceMissing"),
         route("unknown.example", "/", "unknown"),
@@ -53,21 +101,14 @@ async fn own_answers_name_the_kind_of_error_and_the_request_but_no_object() {
         route("silent.example", "/", "silent"),
     ];
     resources.extend(service("empty", []));
-    resources.extend(service("down", [closed]));
+    resources.extend(service("down", [closed_port().await]));
     resources.extend(service("silent", [silent.address]));
     let mut edge = TestEdge::serving(resources);
     edge.settings(|settings| {
         settings.timeouts.response_headers = std::time::Duration::from_millis(50);
         settings.access_log.enabled = true;
     });
-    for (host, status, error, cause) in [
-        ("broken.example", 503, "proxy_configuration_error", "unavailable"),
-        ("unknown.example", 503, "proxy_configuration_error", "backend_missing"),
-        ("weightless.example", 503, "proxy_configuration_error", "no_weight"),
-        ("empty.example", 503, "destination_unavailable", "no_endpoints"),
-        ("down.example", 502, "connection_refused", "connect_refused"),
-        ("silent.example", 504, "http_response_timeout", "response_timeout"),
-    ] {
+    for (host, status, error, cause) in BROKEN {
         let answer = get(edge.http(), host, "/").await;
         assert_eq!(answer.status.as_u16(), status, "{host}: {answer:?}");
         assert_eq!(answer.proxy_error(), error, "{host}");
@@ -75,7 +116,10 @@ async fn own_answers_name_the_kind_of_error_and_the_request_but_no_object() {
         assert_eq!(line["error"], cause);
         let id = line["request_id"].as_str().unwrap();
         let details = format!("details=\"request {id}\"");
-        assert!(answer.header("proxy-status").ends_with(&details), "{host}: {answer:?}");
+        assert!(
+            answer.header("proxy-status").ends_with(&details),
+            "{answer:?}"
+        );
         assert!(answer.body.contains(id), "{}", answer.body);
         let all = format!("{answer:?}");
         for secret in ["shop", "web", "127.0.0.1", "ServiceMissing", "backend"] {
@@ -93,7 +137,10 @@ async fn no_listener_is_open_before_the_first_snapshot() {
     assert!(!status.serving && status.listeners.is_empty(), "{status:?}");
     assert_eq!(edge.apply(listeners()), []);
     assert!(edge.edge.status().serving);
-    assert_eq!(get(edge.http(), "any.example", "/").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        get(edge.http(), "any.example", "/").await.status,
+        StatusCode::NOT_FOUND
+    );
 }
 
 #[tokio::test]

@@ -104,5 +104,9 @@ pub(in super::super) fn text(body: impl Into<Bytes>) -> Response<Body> {
 
 /// Returns an address at which nobody listens: a connection to it is refused.
 pub(in super::super) async fn closed_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+    TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap()
 }

@@ -37,7 +37,9 @@ impl Answer {
 
     /// Returns the value of a header; empty if there is none.
     pub(in super::super) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
     }
 
     /// Returns the error of `Proxy-Status`.
@@ -79,8 +81,9 @@ impl Client {
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let executor = TokioExecutor::new();
-        let (sender, connection) =
-            http2::handshake(executor, TokioIo::new(stream)).await.unwrap();
+        let (sender, connection) = http2::handshake(executor, TokioIo::new(stream))
+            .await
+            .unwrap();
         tokio::spawn(connection);
         Self::Http2(sender)
     }
@@ -145,3 +148,54 @@ pub(in super::super) async fn raw(address: SocketAddr, bytes: impl AsRef<[u8]>) 
     String::from_utf8_lossy(&answer).into_owned()
 }
 
+/// One connection of bytes.
+pub(in super::super) struct Stream(TcpStream);
+
+impl Stream {
+    pub(in super::super) async fn connect(address: SocketAddr) -> Self {
+        Self(TcpStream::connect(address).await.unwrap())
+    }
+
+    pub(in super::super) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.0.write_all(bytes.as_ref()).await.unwrap();
+    }
+
+    /// Reads until `end` has come, and returns all up to it.
+    pub(in super::super) async fn read_until(&mut self, end: &str) -> String {
+        let mut read = Vec::new();
+        within(end, async {
+            while !read.ends_with(end.as_bytes()) {
+                let mut byte = [0];
+                let count = self.0.read(&mut byte).await.unwrap();
+                let so_far = String::from_utf8_lossy(&read);
+                assert_eq!(count, 1, "the connection ended before {end:?}: {so_far}");
+                read.push(byte[0]);
+            }
+        })
+        .await;
+        String::from_utf8(read).unwrap()
+    }
+
+    pub(in super::super) async fn read_exactly(&mut self, count: usize) -> Vec<u8> {
+        let mut read = vec![0; count];
+        within("some bytes", self.0.read_exact(&mut read))
+            .await
+            .unwrap();
+        read
+    }
+
+    /// Sends these bytes and returns all that comes until the other side closes.
+    pub(in super::super) async fn exchange(mut self, bytes: &[u8]) -> Vec<u8> {
+        self.send(bytes).await;
+        let mut read = Vec::new();
+        let _ = within("the end of the connection", self.0.read_to_end(&mut read)).await;
+        read
+    }
+
+    /// Reads until the other side closes.
+    pub(in super::super) async fn rest(mut self) -> String {
+        let mut read = Vec::new();
+        let _ = within("the end of the connection", self.0.read_to_end(&mut read)).await;
+        String::from_utf8_lossy(&read).into_owned()
+    }
+}

@@ -57,7 +57,8 @@ impl TestEdge {
         resources: impl IntoIterator<Item = Resource>,
     ) -> Vec<Refusal> {
         let resources = resources.into_iter();
-        self.resources.extend(resources.map(|resource| (resource.key(), resource)));
+        self.resources
+            .extend(resources.map(|resource| (resource.key(), resource)));
         self.sync()
     }
 
@@ -77,14 +78,16 @@ impl TestEdge {
 
     fn sync(&self) -> Vec<Refusal> {
         let target = Snapshot::of(self.resources.values());
-        self.edge.apply(diff(&self.edge.snapshot().holdings(), &target))
+        self.edge
+            .apply(diff(&self.edge.snapshot().holdings(), &target))
     }
 
     /// Returns where this listener is.
     pub(in super::super) fn address(&self, listener: &str) -> SocketAddr {
         let status = self.edge.status();
         let open = status.listeners.iter().find(|open| open.name == listener);
-        open.unwrap_or_else(|| panic!("{listener} is not open: {status:?}")).address
+        open.unwrap_or_else(|| panic!("{listener} is not open: {status:?}"))
+            .address
     }
 
     pub(in super::super) fn http(&self) -> SocketAddr {
@@ -110,7 +113,9 @@ impl TestEdge {
     pub(in super::super) fn lines(&self) -> Vec<Value> {
         let bytes = self.log.0.lock().unwrap().clone();
         let text = String::from_utf8(bytes).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     }
 
     /// Returns the sum of the samples of this metric whose labels contain `labels`.
@@ -120,7 +125,9 @@ impl TestEdge {
             let rest = line.strip_prefix(name);
             rest.is_some_and(|rest| rest.starts_with(['{', ' ']) && rest.contains(labels))
         });
-        samples.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+        samples
+            .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
+            .sum()
     }
 }
 

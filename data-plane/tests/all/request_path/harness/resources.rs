@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 
 use sluice_proto::{
-    Backend, BackendName, BackendProtocol, BackendTarget, Endpoint, EndpointState, Endpoints, HostPattern,
-    Listener, ListenerProtocol, ObjectReference, PathMatch, Problem, Resource, Route, RouteAction,
-    WeightedBackend,
+    Backend, BackendName, BackendProtocol, BackendTarget, Endpoint, EndpointState, Endpoints,
+    HostPattern, Listener, ListenerProtocol, ObjectReference, PathMatch, Problem, Resource, Route,
+    RouteAction, WeightedBackend,
 };
 
 pub(in super::super) fn listeners() -> [Resource; 2] {
@@ -37,7 +37,11 @@ pub(in super::super) fn route_to(host: &str, prefix: &str, services: &[(&str, u3
         backend: name(service),
         weight: *weight,
     });
-    Resource::Route(Box::new(plain_route(host, prefix, RouteAction::Backends(backends.collect()))))
+    Resource::Route(Box::new(plain_route(
+        host,
+        prefix,
+        RouteAction::Backends(backends.collect()),
+    )))
 }
 
 pub(in super::super) fn plain_route(host: &str, prefix: &str, action: RouteAction) -> Route {
@@ -116,5 +120,8 @@ pub(in super::super) fn service(
     service: &str,
     addresses: impl IntoIterator<Item = SocketAddr>,
 ) -> [Resource; 2] {
-    [backend(service, BackendProtocol::Http1), endpoints(service, addresses)]
+    [
+        backend(service, BackendProtocol::Http1),
+        endpoints(service, addresses),
+    ]
 }
