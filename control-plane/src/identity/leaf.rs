@@ -47,10 +47,12 @@ impl Leaf {
         let files = role.files();
         let found = files.read(folder)?;
         let reason = match (found.certificate, found.key) {
-            (Some(certificate), Some(key)) => match role.fault(&certificate, &key, authority, now)? {
-                None => return Ok(Self { certificate, key }),
-                Some(reason) => reason,
-            },
+            (Some(certificate), Some(key)) => {
+                match role.fault(&certificate, &key, authority, now)? {
+                    None => return Ok(Self { certificate, key }),
+                    Some(reason) => reason,
+                }
+            }
             _ => "there was none".to_owned(),
         };
         let lock = lock.ok_or(Stop::NeedsLock)?;

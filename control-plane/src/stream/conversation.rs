@@ -157,8 +157,13 @@ impl Conversation {
             Message::Nack(nack) => {
                 for refusal in &nack.refused {
                     let key = refusal.key.clone().unwrap_or_default();
-                    tracing::warn!(node = self.node(), kind = key.kind, name = key.name,
-                        reason = refusal.reason, "a data plane refused a resource");
+                    tracing::warn!(
+                        node = self.node(),
+                        kind = key.kind,
+                        name = key.name,
+                        reason = refusal.reason,
+                        "a data plane refused a resource"
+                    );
                 }
                 self.session.on_nack(nack)
             }

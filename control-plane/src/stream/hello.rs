@@ -109,7 +109,13 @@ mod tests {
             names("node", wire::Hello { node, ..hello() });
         }
         let instance = "a b".to_owned();
-        names("instance", wire::Hello { instance, ..hello() });
+        names(
+            "instance",
+            wire::Hello {
+                instance,
+                ..hello()
+            },
+        );
         let build_version = "1.0\t".to_owned();
         names(
             "build_version",

@@ -192,14 +192,11 @@ impl Session {
         match self.phase {
             // A generation "never goes backwards for a node": the publisher was told of the higher one and follows.
             Phase::Greeted { generation, .. } if generation > latest.generation => Vec::new(),
+            // The delta is empty, and says that what the data plane holds is current: until it hears that, its endpoints
+            // may be stale.
             Phase::Greeted { digest, .. } if digest == latest.digest => {
                 self.held = latest.snapshot().holdings();
-                self.phase = Phase::Settled;
-                self.progress = Progress {
-                    told: latest.generation,
-                    acked: latest.generation,
-                };
-                Vec::new()
+                self.send(&latest)
             }
             Phase::Greeted { .. } => {
                 self.phase = Phase::Asked;

@@ -9,7 +9,13 @@
     reason = "a test fails by panicking"
 )]
 
+mod data_plane;
 mod files_source;
+mod identity;
+mod introspection;
+mod objects;
 mod program;
+mod running;
 mod settings;
+mod stream;
 mod wait;

@@ -17,7 +17,9 @@ use super::*;
 
 /// Returns the publication of resources with these names and bodies.
 fn publication(generation: u64, resources: &[(&str, &str)]) -> Arc<Publication> {
-    let resources = resources.iter().map(|(name, body)| (key(name), entry(body)));
+    let resources = resources
+        .iter()
+        .map(|(name, body)| (key(name), entry(body)));
     of_snapshot(generation, resources.collect())
 }
 
@@ -111,13 +113,14 @@ fn synced(publication: &Arc<Publication>) -> Session {
 }
 
 #[test]
-fn who_holds_the_same_gets_nothing_and_counts_as_acked() {
+fn who_holds_the_same_is_told_so_and_gets_no_resource() {
     let published = publication(7, &[("a", "1")]);
     let mut session = Session::default();
     assert!(session.on_published(Arc::clone(&published)).is_empty());
     let messages = session.on_hello(&hello(published.snapshot(), 6)).unwrap();
-    assert!(messages.is_empty());
-    assert_eq!(session.progress().acked, 7);
+    expect(messages, 7, &[], &[]);
+    assert!(session.on_ack(7).unwrap().is_empty());
+    assert_eq!(session.progress(), Progress { told: 7, acked: 7 });
     expect(
         session.on_published(publication(8, &[("a", "1"), ("b", "1")])),
         8,
