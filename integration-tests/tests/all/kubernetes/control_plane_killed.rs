@@ -206,11 +206,15 @@ fn admin(system: &System, node: usize, command: &str) -> anyhow::Result<(bool, S
 async fn wait_for_disk_copies(system: &System) -> anyhow::Result<()> {
     for node in 0..System::NODES {
         let state = system.plan().state(node);
-        wait::until(&format!("the disk copy of node-{}", node + 1), LIMIT, async || {
-            let age = fs::metadata(disk_copy(&state)?)?.modified()?.elapsed()?;
-            ensure!(age > Duration::from_millis(1500), "it is {age:?} old");
-            Ok::<_, anyhow::Error>(())
-        })
+        wait::until(
+            &format!("the disk copy of node-{}", node + 1),
+            LIMIT,
+            async || {
+                let age = fs::metadata(disk_copy(&state)?)?.modified()?.elapsed()?;
+                ensure!(age > Duration::from_millis(1500), "it is {age:?} old");
+                Ok::<_, anyhow::Error>(())
+            },
+        )
         .await?;
     }
     Ok(())

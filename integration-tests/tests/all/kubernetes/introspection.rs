@@ -6,11 +6,12 @@ use std::time::Duration;
 use anyhow::ensure;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use sluice_integration_tests::certificates::Authority;
 use sluice_integration_tests::process::Program;
 use sluice_integration_tests::system::{System, tls_ingress};
-use sluice_proto::wire;
 use sluice_proto::wire::snapshot_stream_client::SnapshotStreamClient;
+use sluice_proto::{Snapshot, wire};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
 use super::shop;
@@ -184,6 +185,8 @@ async fn hello(
     let hello = wire::Hello {
         node: "asker".to_owned(),
         instance: "asker-1".to_owned(),
+        // Of nothing: it says what a new node would.
+        digest: Bytes::copy_from_slice(Snapshot::default().digest().as_bytes()),
         ..wire::Hello::default()
     };
     let message = wire::DataPlaneMessage {

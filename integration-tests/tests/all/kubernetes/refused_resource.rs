@@ -1,11 +1,14 @@
 //! A resource that translation cannot know to be bad, and that the data planes cannot accept: a certificate with
 //! another's key.
 
+use std::time::Duration;
+
+use anyhow::Context as _;
 use sluice_integration_tests::certificates::{Authority, tls_secret};
 use sluice_integration_tests::client::{Destination, fetch};
 use sluice_integration_tests::system::{System, ingress, require_backend, tls_ingress};
 use sluice_integration_tests::wait;
-use std::time::Duration;
+use sluice_proto::wire;
 
 use super::shop;
 
@@ -31,16 +34,17 @@ fn it_is_refused_alone_and_named_and_the_rest_is_applied() {
             .wait_until_refused("bad.example.com", "/", 503)
             .await?;
         wait_until_named(system, System::NODES).await?;
-        let named = system.introspection()?.problems("shop").await?;
-        let of_object = named
-            .problems
-            .iter()
-            .find(|problem| format!("{problem:?}").contains("mismatched"));
-        let code = of_object.map(|problem| problem.code.clone());
-        let object = of_object
-            .and_then(|problem| problem.object.clone())
-            .unwrap_or_default();
-        let code = code.unwrap_or_else(|| panic!("no problem names it: {named:#?}"));
+        let problem = node_problem(system).await?;
+        let (code, object) = (problem.code, problem.object.unwrap_or_default());
+        assert!(
+            problem.message.contains("private key") && !problem.remedy.is_empty(),
+            "{}",
+            problem.message
+        );
+        assert_eq!(
+            (object.kind.as_str(), object.name.as_str()),
+            ("Secret", "mismatched")
+        );
         println!(
             "{}",
             system.wait_for_event("shop", &object.name, &code).await?
@@ -70,6 +74,23 @@ fn it_is_refused_alone_and_named_and_the_rest_is_applied() {
         Ok(())
     });
     outcome.unwrap();
+}
+
+/// What all nodes say is wrong with the Secret.
+async fn node_problem(system: &System) -> anyhow::Result<wire::Problem> {
+    let listed = system.introspection()?.problems("shop").await?;
+    let of_nodes: Vec<_> = listed
+        .node_problems
+        .iter()
+        .filter_map(|node| node.problem.clone())
+        .collect();
+    anyhow::ensure!(of_nodes.len() == System::NODES, "{listed:#?}");
+    let first = of_nodes.first().cloned().context("no problem")?;
+    anyhow::ensure!(
+        of_nodes.iter().all(|problem| *problem == first),
+        "{listed:#?}"
+    );
+    Ok(first)
 }
 
 /// Waits until so many nodes say that they have refused the certificate, and nothing else.
