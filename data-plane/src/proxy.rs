@@ -21,7 +21,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::header::CONNECTION;
-use http::{HeaderValue, Method, Request, Response, Version};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use crate::cores::{ClientConnection, Core, Phase, RequestInFlight};
@@ -47,7 +47,8 @@ pub(crate) async fn answer(
         Ok(forwarded) => forwarded.into_response(exchange),
         Err(cause) => respond(cause, exchange),
     };
-    if is_http1 && core.phase() != Phase::Serving {
+    let ends = response.status() != StatusCode::SWITCHING_PROTOCOLS;
+    if is_http1 && ends && core.phase() != Phase::Serving {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
     }

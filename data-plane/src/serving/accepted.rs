@@ -220,3 +220,6 @@ fn reason(error: &dyn std::error::Error) -> String {
 fn rfc3339(unix_s: i64) -> String {
     jiff::Timestamp::from_second(unix_s).map_or_else(|_| unix_s.to_string(), |at| at.to_string())
 }
+
+#[cfg(test)]
+mod tests;

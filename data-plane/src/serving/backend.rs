@@ -201,3 +201,6 @@ fn any_usable(
     let (before, from) = endpoints.split_at(fastrand::usize(..endpoints.len()));
     from.iter().chain(before).find(|endpoint| usable(endpoint))
 }
+
+#[cfg(test)]
+mod tests;
