@@ -1,7 +1,7 @@
 //! The stream: gives each data plane what it lacks of the latest publication, over mutual TLS.
 //!
-//! A connection is accepted only with a certificate of our authority ([`accept`]); one [`conversation`] a data plane feeds
-//! its [`session`], which decides what is said; the [`Registry`] knows how far each is. It does not know what is in a
+//! A connection is accepted only with a certificate of our authority (`accept.rs`); one conversation a data plane feeds
+//! its session, which decides what is said; the [`Registry`] knows how far each is. It does not know what is in a
 //! snapshot, nor how it came about.
 
 mod accept;

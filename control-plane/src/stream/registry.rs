@@ -1,6 +1,6 @@
 //! Keeps up to date which data planes are known and how far each is.
 //!
-//! It decides nothing about what is sent: a [`Session`](super::session::Session) does. Whoever waits for a data plane
+//! It decides nothing about what is sent: a [`Session`] does. Whoever waits for a data plane
 //! waits on [`Registry::subscribe`], for a level and not for an edge.
 
 use std::collections::BTreeMap;
