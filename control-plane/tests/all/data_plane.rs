@@ -131,6 +131,19 @@ impl DataPlane {
         assert_eq!(self.generation, generation);
     }
 
+    /// Hears and answers that what it holds is this generation.
+    pub(crate) async fn confirmed(&mut self, generation: u64) {
+        let Received::Delta(delta) = self.hear().await else {
+            panic!("it was asked what it holds");
+        };
+        let empty = wire::Delta {
+            generation,
+            ..wire::Delta::default()
+        };
+        assert_eq!(delta, empty);
+        self.take(delta).await;
+    }
+
     /// Hears one message and answers it.
     pub(crate) async fn answer(&mut self) {
         match self.hear().await {

@@ -44,7 +44,7 @@ async fn what_changes_is_sent_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn who_holds_the_same_is_sent_nothing() {
+async fn who_holds_the_same_is_told_so_and_sent_no_resource() {
     let running = Running::with(&hosts(&["a.example"])).await;
     let mut first = DataPlane::connect(&running, "node-a").await;
     first.sync_to(1).await;
@@ -53,6 +53,7 @@ async fn who_holds_the_same_is_sent_nothing() {
     running.live(0, 1).await;
 
     let mut again = DataPlane::connect_holding(&running, "node-a", held, 1).await;
+    again.confirmed(1).await;
     running.live(1, 1).await;
     running.publish(&hosts(&["a.example", "b.example"]));
     // Whatever had been sent before would be heard first.
@@ -64,7 +65,7 @@ async fn who_holds_the_same_is_sent_nothing() {
 }
 
 #[tokio::test]
-async fn a_restart_with_the_same_content_sends_nothing_and_keeps_the_number() {
+async fn a_restart_with_the_same_content_sends_no_resource_and_keeps_the_number() {
     let running = Running::with(&hosts(&["a.example"])).await;
     running.publish(&hosts(&["b.example"]));
     running.publish(&hosts(&["c.example"]));
@@ -75,6 +76,7 @@ async fn a_restart_with_the_same_content_sends_nothing_and_keeps_the_number() {
     running.publish(&hosts(&["c.example"]));
     assert_eq!(running.generation(), 1);
     let mut again = DataPlane::connect_holding(&running, "node-a", first.held, 3).await;
+    again.confirmed(3).await;
     running.live(1, 1).await;
     assert_eq!(running.generation(), 3, "the number is adopted");
     running.publish(&hosts(&["c.example", "d.example"]));
