@@ -5,7 +5,7 @@ mod answers;
 mod client_identity;
 mod drain;
 mod endpoints;
-mod harness;
+pub(crate) mod harness;
 mod hostile;
 mod messages;
 mod retries;

@@ -7,9 +7,9 @@ mod resources;
 mod tls;
 mod wait;
 
-pub(super) use backend::{Backend, Body, closed_port, empty, full, text};
-pub(super) use client::{Answer, Client, Stream, get, raw, send};
-pub(super) use edge::TestEdge;
-pub(super) use resources::*;
-pub(super) use tls::{Pair, Tls};
-pub(super) use wait::{eventually, within};
+pub(crate) use backend::{Backend, Body, closed_port, empty, full, text};
+pub(crate) use client::{Answer, Client, Stream, get, raw, send};
+pub(crate) use edge::TestEdge;
+pub(crate) use resources::*;
+pub(crate) use tls::{Pair, Tls};
+pub(crate) use wait::{eventually, within};

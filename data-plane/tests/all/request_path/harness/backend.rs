@@ -17,18 +17,18 @@ use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
-pub(in super::super) type Body = BoxBody<Bytes, Infallible>;
+pub(crate) type Body = BoxBody<Bytes, Infallible>;
 
 /// A server that ends with the test.
-pub(in super::super) struct Backend {
-    pub(in super::super) address: SocketAddr,
+pub(crate) struct Backend {
+    pub(crate) address: SocketAddr,
     connections: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
 impl Backend {
     /// Starts a server of HTTP/1.1 and HTTP/2 that answers so.
-    pub(in super::super) async fn start<A, F>(answer: A) -> Self
+    pub(crate) async fn start<A, F>(answer: A) -> Self
     where
         A: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Response<Body>> + Send + 'static,
@@ -49,12 +49,12 @@ impl Backend {
     }
 
     /// Starts a server that answers everything with this text.
-    pub(in super::super) async fn saying(answer: &'static str) -> Self {
+    pub(crate) async fn saying(answer: &'static str) -> Self {
         Self::start(move |_| async move { text(answer) }).await
     }
 
     /// Starts a server that does this with each connection.
-    pub(in super::super) async fn raw<S, F>(serve: S) -> Self
+    pub(crate) async fn raw<S, F>(serve: S) -> Self
     where
         S: Fn(TcpStream) -> F + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
@@ -79,7 +79,7 @@ impl Backend {
     }
 
     /// Returns how many connections it has accepted.
-    pub(in super::super) fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
 }
@@ -90,20 +90,20 @@ impl Drop for Backend {
     }
 }
 
-pub(in super::super) fn full(body: impl Into<Bytes>) -> Body {
+pub(crate) fn full(body: impl Into<Bytes>) -> Body {
     Full::new(body.into()).boxed()
 }
 
-pub(in super::super) fn empty() -> Body {
+pub(crate) fn empty() -> Body {
     Empty::new().boxed()
 }
 
-pub(in super::super) fn text(body: impl Into<Bytes>) -> Response<Body> {
+pub(crate) fn text(body: impl Into<Bytes>) -> Response<Body> {
     Response::new(full(body))
 }
 
 /// Returns an address at which nobody listens: a connection to it is refused.
-pub(in super::super) async fn closed_port() -> SocketAddr {
+pub(crate) async fn closed_port() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0")
         .await
         .unwrap()

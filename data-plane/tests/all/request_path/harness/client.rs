@@ -15,15 +15,15 @@ use super::within;
 
 /// A response that has come whole.
 #[derive(Debug)]
-pub(in super::super) struct Answer {
-    pub(in super::super) status: StatusCode,
-    pub(in super::super) headers: HeaderMap,
-    pub(in super::super) body: String,
-    pub(in super::super) trailers: HeaderMap,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+    pub(crate) trailers: HeaderMap,
 }
 
 impl Answer {
-    pub(in super::super) async fn of(response: Response<Incoming>) -> Self {
+    pub(crate) async fn of(response: Response<Incoming>) -> Self {
         let (parts, body) = response.into_parts();
         let body = within("a response's body", body.collect()).await.unwrap();
         let trailers = body.trailers().cloned().unwrap_or_default();
@@ -36,14 +36,14 @@ impl Answer {
     }
 
     /// Returns the value of a header; empty if there is none.
-    pub(in super::super) fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers
             .get(name)
             .map_or("", |value| value.to_str().unwrap())
     }
 
     /// Returns the error of `Proxy-Status`.
-    pub(in super::super) fn proxy_error(&self) -> &str {
+    pub(crate) fn proxy_error(&self) -> &str {
         let status = self.header("proxy-status");
         let error = status.strip_prefix("sluice; error=").unwrap_or_default();
         error.split(';').next().unwrap()
@@ -51,23 +51,23 @@ impl Answer {
 }
 
 /// One connection of a client.
-pub(in super::super) enum Client {
+pub(crate) enum Client {
     Http1(http1::SendRequest<Body>),
     Http2(http2::SendRequest<Body>),
 }
 
 impl Client {
     /// Connects in clear, to speak HTTP/1.1.
-    pub(in super::super) async fn http1(address: SocketAddr) -> Self {
+    pub(crate) async fn http1(address: SocketAddr) -> Self {
         Self::http1_over(TcpStream::connect(address).await.unwrap()).await
     }
 
     /// Connects in clear, to speak HTTP/2 with prior knowledge.
-    pub(in super::super) async fn http2(address: SocketAddr) -> Self {
+    pub(crate) async fn http2(address: SocketAddr) -> Self {
         Self::http2_over(TcpStream::connect(address).await.unwrap()).await
     }
 
-    pub(in super::super) async fn http1_over<I>(stream: I) -> Self
+    pub(crate) async fn http1_over<I>(stream: I) -> Self
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -76,7 +76,7 @@ impl Client {
         Self::Http1(sender)
     }
 
-    pub(in super::super) async fn http2_over<I>(stream: I) -> Self
+    pub(crate) async fn http2_over<I>(stream: I) -> Self
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -89,7 +89,7 @@ impl Client {
     }
 
     /// Sends a request and returns the response's header section, its body to be read.
-    pub(in super::super) async fn send(
+    pub(crate) async fn send(
         &mut self,
         request: Request<Body>,
     ) -> hyper::Result<Response<Incoming>> {
@@ -106,12 +106,12 @@ impl Client {
     }
 
     /// Sends a request and returns the whole response.
-    pub(in super::super) async fn ask(&mut self, request: Request<Body>) -> Answer {
+    pub(crate) async fn ask(&mut self, request: Request<Body>) -> Answer {
         Answer::of(self.send(request).await.unwrap()).await
     }
 
     /// Gets a path of a host.
-    pub(in super::super) async fn get(&mut self, host: &str, path: &str) -> Answer {
+    pub(crate) async fn get(&mut self, host: &str, path: &str) -> Answer {
         let request = match self {
             Self::Http1(_) => Request::get(path).header("host", host),
             Self::Http2(_) => Request::get(format!("http://{host}{path}")),
@@ -120,7 +120,7 @@ impl Client {
     }
 
     /// Returns whether the other side has closed.
-    pub(in super::super) fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         match self {
             Self::Http1(sender) => sender.is_closed(),
             Self::Http2(sender) => sender.is_closed(),
@@ -129,17 +129,17 @@ impl Client {
 }
 
 /// Gets a path of a host on a connection of its own.
-pub(in super::super) async fn get(address: SocketAddr, host: &str, path: &str) -> Answer {
+pub(crate) async fn get(address: SocketAddr, host: &str, path: &str) -> Answer {
     Client::http1(address).await.get(host, path).await
 }
 
 /// Sends a request on a connection of its own.
-pub(in super::super) async fn send(address: SocketAddr, request: Request<Body>) -> Answer {
+pub(crate) async fn send(address: SocketAddr, request: Request<Body>) -> Answer {
     Client::http1(address).await.ask(request).await
 }
 
 /// Sends these bytes and returns all that comes until the other side closes.
-pub(in super::super) async fn raw(address: SocketAddr, bytes: impl AsRef<[u8]>) -> String {
+pub(crate) async fn raw(address: SocketAddr, bytes: impl AsRef<[u8]>) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(bytes.as_ref()).await.unwrap();
     let mut answer = Vec::new();
@@ -149,19 +149,19 @@ pub(in super::super) async fn raw(address: SocketAddr, bytes: impl AsRef<[u8]>) 
 }
 
 /// One connection of bytes.
-pub(in super::super) struct Stream(TcpStream);
+pub(crate) struct Stream(TcpStream);
 
 impl Stream {
-    pub(in super::super) async fn connect(address: SocketAddr) -> Self {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
         Self(TcpStream::connect(address).await.unwrap())
     }
 
-    pub(in super::super) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.0.write_all(bytes.as_ref()).await.unwrap();
     }
 
     /// Reads until `end` has come, and returns all up to it.
-    pub(in super::super) async fn read_until(&mut self, end: &str) -> String {
+    pub(crate) async fn read_until(&mut self, end: &str) -> String {
         let mut read = Vec::new();
         within(end, async {
             while !read.ends_with(end.as_bytes()) {
@@ -176,7 +176,7 @@ impl Stream {
         String::from_utf8(read).unwrap()
     }
 
-    pub(in super::super) async fn read_exactly(&mut self, count: usize) -> Vec<u8> {
+    pub(crate) async fn read_exactly(&mut self, count: usize) -> Vec<u8> {
         let mut read = vec![0; count];
         within("some bytes", self.0.read_exact(&mut read))
             .await
@@ -185,7 +185,7 @@ impl Stream {
     }
 
     /// Sends these bytes and returns all that comes until the other side closes.
-    pub(in super::super) async fn exchange(mut self, bytes: &[u8]) -> Vec<u8> {
+    pub(crate) async fn exchange(mut self, bytes: &[u8]) -> Vec<u8> {
         self.send(bytes).await;
         let mut read = Vec::new();
         let _ = within("the end of the connection", self.0.read_to_end(&mut read)).await;
@@ -193,7 +193,7 @@ impl Stream {
     }
 
     /// Reads until the other side closes.
-    pub(in super::super) async fn rest(mut self) -> String {
+    pub(crate) async fn rest(mut self) -> String {
         let mut read = Vec::new();
         let _ = within("the end of the connection", self.0.read_to_end(&mut read)).await;
         String::from_utf8_lossy(&read).into_owned()

@@ -15,16 +15,16 @@ use super::eventually;
 use super::resources::listeners;
 
 /// An edge, and all that it was told.
-pub(in super::super) struct TestEdge {
-    pub(in super::super) edge: Arc<Edge>,
-    pub(in super::super) metrics: Arc<Metrics>,
+pub(crate) struct TestEdge {
+    pub(crate) edge: Arc<Edge>,
+    pub(crate) metrics: Arc<Metrics>,
     log: Log,
     resources: BTreeMap<ResourceKey, Resource>,
 }
 
 impl TestEdge {
     /// Starts an edge on the node `node-a` that has no snapshot yet.
-    pub(in super::super) fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         let metrics = Arc::new(Metrics::new());
         let log = Log::default();
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -44,7 +44,7 @@ impl TestEdge {
     }
 
     /// Starts an edge with the listeners `http` and `https` and these resources.
-    pub(in super::super) fn serving(resources: impl IntoIterator<Item = Resource>) -> Self {
+    pub(crate) fn serving(resources: impl IntoIterator<Item = Resource>) -> Self {
         let mut edge = Self::empty();
         let refused = edge.apply(listeners().into_iter().chain(resources));
         assert_eq!(refused, []);
@@ -52,10 +52,7 @@ impl TestEdge {
     }
 
     /// Serves these resources beside, or in place of, those that it was told before.
-    pub(in super::super) fn apply(
-        &mut self,
-        resources: impl IntoIterator<Item = Resource>,
-    ) -> Vec<Refusal> {
+    pub(crate) fn apply(&mut self, resources: impl IntoIterator<Item = Resource>) -> Vec<Refusal> {
         let resources = resources.into_iter();
         self.resources
             .extend(resources.map(|resource| (resource.key(), resource)));
@@ -63,13 +60,13 @@ impl TestEdge {
     }
 
     /// Serves without this resource.
-    pub(in super::super) fn remove(&mut self, resource: &Resource) -> Vec<Refusal> {
+    pub(crate) fn remove(&mut self, resource: &Resource) -> Vec<Refusal> {
         self.resources.remove(&resource.key());
         self.sync()
     }
 
     /// Changes the settings.
-    pub(in super::super) fn settings(&mut self, change: impl FnOnce(&mut Settings)) {
+    pub(crate) fn settings(&mut self, change: impl FnOnce(&mut Settings)) {
         let mut settings = Settings::clone(&self.edge.settings());
         change(&mut settings);
         let refused = self.apply([Resource::Settings(Box::new(settings))]);
@@ -83,23 +80,23 @@ impl TestEdge {
     }
 
     /// Returns where this listener is.
-    pub(in super::super) fn address(&self, listener: &str) -> SocketAddr {
+    pub(crate) fn address(&self, listener: &str) -> SocketAddr {
         let status = self.edge.status();
         let open = status.listeners.iter().find(|open| open.name == listener);
         open.unwrap_or_else(|| panic!("{listener} is not open: {status:?}"))
             .address
     }
 
-    pub(in super::super) fn http(&self) -> SocketAddr {
+    pub(crate) fn http(&self) -> SocketAddr {
         self.address("http")
     }
 
-    pub(in super::super) fn https(&self) -> SocketAddr {
+    pub(crate) fn https(&self) -> SocketAddr {
         self.address("https")
     }
 
     /// Returns the first line of the access log that `is` wanted, once it is there.
-    pub(in super::super) async fn line(&self, is: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn line(&self, is: impl Fn(&Value) -> bool) -> Value {
         let mut found = None;
         eventually("a line of the access log", async || {
             found = self.lines().into_iter().find(&is);
@@ -110,7 +107,7 @@ impl TestEdge {
     }
 
     /// Returns the lines of the access log so far.
-    pub(in super::super) fn lines(&self) -> Vec<Value> {
+    pub(crate) fn lines(&self) -> Vec<Value> {
         let bytes = self.log.0.lock().unwrap().clone();
         let text = String::from_utf8(bytes).unwrap();
         text.lines()
@@ -119,7 +116,7 @@ impl TestEdge {
     }
 
     /// Returns the sum of the samples of this metric whose labels contain `labels`.
-    pub(in super::super) fn metric(&self, name: &str, labels: &str) -> f64 {
+    pub(crate) fn metric(&self, name: &str, labels: &str) -> f64 {
         let text = self.metrics.encode();
         let samples = text.lines().filter(|line| {
             let rest = line.strip_prefix(name);

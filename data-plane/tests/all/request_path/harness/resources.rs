@@ -8,7 +8,7 @@ use sluice_proto::{
     RouteAction, WeightedBackend,
 };
 
-pub(in super::super) fn listeners() -> [Resource; 2] {
+pub(crate) fn listeners() -> [Resource; 2] {
     [
         ("http", 80, ListenerProtocol::Http),
         ("https", 443, ListenerProtocol::Https),
@@ -23,16 +23,16 @@ pub(in super::super) fn listeners() -> [Resource; 2] {
     })
 }
 
-pub(in super::super) fn name(service: &str) -> BackendName {
+pub(crate) fn name(service: &str) -> BackendName {
     BackendName::of_service("shop", service, 80)
 }
 
 /// The route of the Ingress `shop/web` from this host and prefix to this Service.
-pub(in super::super) fn route(host: &str, prefix: &str, service: &str) -> Resource {
+pub(crate) fn route(host: &str, prefix: &str, service: &str) -> Resource {
     route_to(host, prefix, &[(service, 1)])
 }
 
-pub(in super::super) fn route_to(host: &str, prefix: &str, services: &[(&str, u32)]) -> Resource {
+pub(crate) fn route_to(host: &str, prefix: &str, services: &[(&str, u32)]) -> Resource {
     let backends = services.iter().map(|(service, weight)| WeightedBackend {
         backend: name(service),
         weight: *weight,
@@ -44,7 +44,7 @@ pub(in super::super) fn route_to(host: &str, prefix: &str, services: &[(&str, u3
     )))
 }
 
-pub(in super::super) fn plain_route(host: &str, prefix: &str, action: RouteAction) -> Route {
+pub(crate) fn plain_route(host: &str, prefix: &str, action: RouteAction) -> Route {
     Route {
         name: format!("shop/web {host} {prefix}").into(),
         host: HostPattern::parse(host).unwrap(),
@@ -61,7 +61,7 @@ pub(in super::super) fn plain_route(host: &str, prefix: &str, action: RouteActio
     }
 }
 
-pub(in super::super) fn problem(code: &str) -> Problem {
+pub(crate) fn problem(code: &str) -> Problem {
     Problem {
         object: ObjectReference {
             kind: "Secret".to_owned(),
@@ -75,16 +75,16 @@ pub(in super::super) fn problem(code: &str) -> Problem {
     }
 }
 
-pub(in super::super) fn unavailable(host: &str, prefix: &str, code: &str) -> Resource {
+pub(crate) fn unavailable(host: &str, prefix: &str, code: &str) -> Resource {
     let action = RouteAction::Unavailable(problem(code));
     Resource::Route(Box::new(plain_route(host, prefix, action)))
 }
 
-pub(in super::super) fn backend(service: &str, protocol: BackendProtocol) -> Resource {
+pub(crate) fn backend(service: &str, protocol: BackendProtocol) -> Resource {
     backend_with_cluster(service, protocol, vec![])
 }
 
-pub(in super::super) fn backend_with_cluster(
+pub(crate) fn backend_with_cluster(
     service: &str,
     protocol: BackendProtocol,
     cluster_addresses: Vec<SocketAddr>,
@@ -96,7 +96,7 @@ pub(in super::super) fn backend_with_cluster(
     })
 }
 
-pub(in super::super) fn endpoint(address: SocketAddr) -> Endpoint {
+pub(crate) fn endpoint(address: SocketAddr) -> Endpoint {
     Endpoint {
         address,
         state: EndpointState::Ready,
@@ -105,7 +105,7 @@ pub(in super::super) fn endpoint(address: SocketAddr) -> Endpoint {
     }
 }
 
-pub(in super::super) fn endpoints(
+pub(crate) fn endpoints(
     service: &str,
     addresses: impl IntoIterator<Item = SocketAddr>,
 ) -> Resource {
@@ -116,7 +116,7 @@ pub(in super::super) fn endpoints(
 }
 
 /// A Service and where it is: HTTP/1.1.
-pub(in super::super) fn service(
+pub(crate) fn service(
     service: &str,
     addresses: impl IntoIterator<Item = SocketAddr>,
 ) -> [Resource; 2] {

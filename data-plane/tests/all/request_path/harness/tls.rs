@@ -17,14 +17,14 @@ use tokio_rustls::client::TlsStream;
 use super::within;
 
 /// A self-signed certificate and its key.
-pub(in super::super) struct Pair {
+pub(crate) struct Pair {
     name: String,
     leaf: Bytes,
     key: Bytes,
 }
 
 impl Pair {
-    pub(in super::super) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         let certificate = params.self_signed(&key).unwrap();
@@ -35,11 +35,11 @@ impl Pair {
         }
     }
 
-    pub(in super::super) fn leaf(&self) -> Bytes {
+    pub(crate) fn leaf(&self) -> Bytes {
         self.leaf.clone()
     }
 
-    pub(in super::super) fn material(&self, not_after_unix_s: i64) -> CertificateMaterial {
+    pub(crate) fn material(&self, not_after_unix_s: i64) -> CertificateMaterial {
         CertificateMaterial {
             chain: vec![self.leaf.clone()],
             private_key: self.key.clone(),
@@ -51,13 +51,13 @@ impl Pair {
 }
 
 /// A TLS connection of a client that accepts any certificate: the tests look at what it is.
-pub(in super::super) struct Tls {
-    pub(in super::super) stream: TlsStream<TcpStream>,
+pub(crate) struct Tls {
+    pub(crate) stream: TlsStream<TcpStream>,
 }
 
 impl Tls {
     /// Connects and asks for this name, or for none if it is an address.
-    pub(in super::super) async fn connect(
+    pub(crate) async fn connect(
         address: SocketAddr,
         name: &str,
         alpn: &[&str],
@@ -78,12 +78,12 @@ impl Tls {
     }
 
     /// Returns the certificate that the other side has shown.
-    pub(in super::super) fn leaf(&self) -> Bytes {
+    pub(crate) fn leaf(&self) -> Bytes {
         let chain = self.stream.get_ref().1.peer_certificates().unwrap();
         Bytes::copy_from_slice(&chain[0])
     }
 
-    pub(in super::super) fn alpn(&self) -> Option<&[u8]> {
+    pub(crate) fn alpn(&self) -> Option<&[u8]> {
         self.stream.get_ref().1.alpn_protocol()
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 /// Waits until `holds` says so.
-pub(in super::super) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let start = Instant::now();
     while !holds().await {
         assert!(start.elapsed() < LIMIT, "not within {LIMIT:?}: {what}");
@@ -15,7 +15,7 @@ pub(in super::super) async fn eventually(what: &str, mut holds: impl AsyncFnMut(
 }
 
 /// Returns what `work` returns, or fails.
-pub(in super::super) async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
+pub(crate) async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
     match timeout(LIMIT, work).await {
         Ok(done) => done,
         Err(_) => panic!("not within {LIMIT:?}: {what}"),

@@ -1,0 +1,44 @@
+//! A certificate authority of the test's own, and what it gives to both planes.
+
+use std::fs;
+use std::path::Path;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use tonic::transport::{Certificate, Identity, ServerTlsConfig};
+
+/// What signs the certificates of both planes.
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let mut params = CertificateParams::new(vec![]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        let key = KeyPair::generate().unwrap();
+        Self(CertifiedIssuer::self_signed(params, key).unwrap())
+    }
+
+    /// Returns the TLS of a control plane: only data planes of this authority come in.
+    pub(crate) fn server(&self) -> ServerTlsConfig {
+        let (certificate, key) = self.issue("control-plane.sluice.internal");
+        ServerTlsConfig::new()
+            .identity(Identity::from_pem(certificate, key))
+            .client_ca_root(Certificate::from_pem(self.0.pem()))
+    }
+
+    /// Writes what a data plane of this authority mounts.
+    pub(crate) fn write(&self, folder: &Path) {
+        let (certificate, key) = self.issue("data-plane.sluice.internal");
+        fs::create_dir_all(folder).unwrap();
+        fs::write(folder.join("ca.crt"), self.0.pem()).unwrap();
+        fs::write(folder.join("tls.crt"), certificate).unwrap();
+        fs::write(folder.join("tls.key"), key).unwrap();
+        fs::write(folder.join("seal.key"), "5e".repeat(32)).unwrap();
+    }
+
+    fn issue(&self, name: &str) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &self.0).unwrap();
+        (certificate.pem(), key.serialize_pem())
+    }
+}

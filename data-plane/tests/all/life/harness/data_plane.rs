@@ -1,0 +1,82 @@
+//! The real program, as a child that ends with the test.
+
+use std::fs::OpenOptions;
+use std::process::{ExitStatus, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::{Child, Command};
+
+use super::{Site, within};
+
+/// A running data plane; dropping it kills it.
+pub(crate) struct DataPlane(Child);
+
+impl DataPlane {
+    pub(super) fn start(site: &Site, arguments: &[&str]) -> Self {
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(site.log_file())
+            .unwrap();
+        // `setpriv` becomes the program; the kernel then kills it even if this process is killed.
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--pdeathsig", "KILL", "--", PROGRAM, "--node", "node-a"])
+            .arg("--control-plane")
+            .arg(site.stream().to_string())
+            .arg("--identity-dir")
+            .arg(site.identity())
+            .arg("--state-dir")
+            .arg(site.state())
+            .arg("--listen")
+            .arg(format!("http={},https={}", site.http(), site.https()))
+            .args(["--cores", "1"])
+            .args(arguments);
+        let child = without_surroundings(&mut command)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .expect("setpriv is needed; install util-linux");
+        Self(child)
+    }
+
+    /// Sends this signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let id = self.0.id().expect("it runs");
+        let id = Pid::from_raw(id.try_into().unwrap()).unwrap();
+        kill_process(id, signal).unwrap();
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn ended(mut self) -> ExitStatus {
+        within("the end of the data plane", self.0.wait())
+            .await
+            .unwrap()
+    }
+
+    /// Ends it so and waits for its end.
+    pub(crate) async fn end(self, signal: Signal) -> ExitStatus {
+        self.signal(signal);
+        self.ended().await
+    }
+}
+
+/// Returns the program, without arguments.
+pub(super) fn program() -> Command {
+    let mut command = Command::new(PROGRAM);
+    without_surroundings(&mut command).kill_on_drop(true);
+    command
+}
+
+// Whoever runs the tests may have settings of Sluice's in their environment.
+fn without_surroundings(command: &mut Command) -> &mut Command {
+    let names = std::env::vars_os().map(|(name, _)| name);
+    for name in names.filter(|name| name.to_string_lossy().starts_with("SLUICE_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_sluice-data-plane");

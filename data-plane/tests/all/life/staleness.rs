@@ -1,0 +1,65 @@
+//! Stale endpoints: without the stream a pod's address may be somebody else's, so requests go to the Service.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use sluice_proto::{BackendProtocol, Resource, Settings, Snapshot};
+
+use super::harness::*;
+
+#[tokio::test]
+async fn without_the_stream_requests_go_to_the_service_until_the_next_delta() {
+    let site = Site::new();
+    let (pod, cluster) = (
+        Backend::saying("pod").await,
+        Backend::saying("cluster").await,
+    );
+    let resources = resources(&pod, &cluster);
+    let target = Snapshot::of(&resources);
+    let mut control_plane = site.control_plane().await;
+    let data_plane = site.data_plane();
+    control_plane.serve(7, &resources).await;
+    assert_eq!(answered(&site).await, "pod");
+    control_plane.stop().await;
+    answers(&site, "cluster").await;
+
+    let mut control_plane = site.control_plane().await;
+    let mut session = control_plane.session().await;
+    // A stream alone says nothing about the endpoints.
+    assert_eq!(session.holdings().await.holdings.len(), target.len());
+    assert_eq!(answered(&site).await, "cluster");
+    session.deliver(8, &target, &target).await;
+    answers(&site, "pod").await;
+
+    // A restart from disk begins as stale.
+    control_plane.stop().await;
+    assert!(data_plane.end(Signal::TERM).await.success());
+    let _data_plane = site.data_plane();
+    site.ready().await;
+    assert_eq!(answered(&site).await, "cluster");
+    let mut control_plane = site.control_plane().await;
+    let mut session = control_plane.session().await;
+    assert_eq!(answered(&site).await, "cluster");
+    session.deliver(9, &target, &target).await;
+    answers(&site, "pod").await;
+}
+
+fn resources(pod: &Backend, cluster: &Backend) -> Vec<Resource> {
+    let mut settings = Settings::default();
+    settings.timeouts.endpoints_stale = Duration::from_millis(100);
+    let mut resources = listeners().to_vec();
+    resources.push(Resource::Settings(Box::new(settings)));
+    resources.push(route("shop.example", "/", "web"));
+    let cluster = vec![cluster.address];
+    resources.push(backend_with_cluster("web", BackendProtocol::Http1, cluster));
+    resources.push(endpoints("web", [pod.address]));
+    resources
+}
+
+async fn answered(site: &Site) -> String {
+    get(site.http(), "shop.example", "/").await.body
+}
+
+async fn answers(site: &Site, who: &str) {
+    eventually(who, async || answered(site).await == who).await;
+}
