@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::{TcpListener, UnixListener};
@@ -15,15 +16,17 @@ use tokio::runtime::{self, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::sleep;
 
 use crate::admin::{self, Admin};
 use crate::args::{Args, Command, RunArgs};
-use crate::disk_copy::{self, DiskCopy, Kept};
+use crate::disk_copy::{DiskCopy, Kept, Writer};
 use crate::edge::{Edge, EdgeConfig};
+use crate::health::Health;
 use crate::identity;
 use crate::log;
 use crate::metrics::Metrics;
-use crate::sync::{StreamClient, SyncConfig, SyncStatus, mark_stale_endpoints};
+use crate::sync::{StreamClient, StreamMetrics, SyncConfig, SyncStatus, mark_stale_endpoints};
 
 /// Does what the arguments say.
 ///
@@ -72,39 +75,11 @@ async fn serve(args: &RunArgs) -> anyhow::Result<()> {
     let seal_key = identity::seal_key(&args.identity_dir)?;
     let disk_copy = Arc::new(DiskCopy::open(&args.state_dir, &seal_key)?);
     let sockets = Sockets::bind(args).await?;
+    let _claim = disk_copy.claim()?;
     let metrics = Arc::new(Metrics::new());
     let edge = Arc::new(Edge::start(edge_config(args)?, Arc::clone(&metrics))?);
     let restored = restore(&disk_copy, &edge, &metrics).await?;
-    let (status, statuses) = watch::channel(SyncStatus::at_start(restored));
-
-    let mut tasks = JoinSet::new();
-    let admin = Admin {
-        node: args.node.clone(),
-        control_plane: args.control_plane.clone(),
-        edge: Arc::clone(&edge),
-        metrics: Arc::clone(&metrics),
-        sync: statuses.clone(),
-    };
-    tasks.spawn(sockets.serve(Arc::new(admin)));
-    let writer = write_disk_copy(disk_copy, &edge, &statuses);
-    let is_restored = restored > 0;
-    tasks.spawn(mark_stale_endpoints(
-        Arc::clone(&edge),
-        statuses,
-        is_restored,
-    ));
-    let client = StreamClient {
-        config: SyncConfig {
-            node: args.node.clone(),
-            control_plane: args.control_plane.clone(),
-            identity_dir: args.identity_dir.clone(),
-        },
-        edge: Arc::clone(&edge),
-        metrics,
-        status,
-        instance: format!("{:016x}", fastrand::u64(..)),
-    };
-    tasks.spawn(client.run());
+    let mut parts = start(args, sockets, &edge, &metrics, disk_copy, restored);
     tracing::info!(
         node = args.node,
         version = env!("CARGO_PKG_VERSION"),
@@ -113,15 +88,92 @@ async fn serve(args: &RunArgs) -> anyhow::Result<()> {
 
     tokio::select! {
         name = signals.next() => tracing::info!(signal = name, "told to stop; finishing what is in flight"),
-        ended = tasks.join_next() => anyhow::bail!("a part of the program ended: {ended:?}"),
+        ended = parts.tasks.join_next() => anyhow::bail!("a part of the program ended: {ended:?}"),
     }
     tokio::select! {
         () = edge.drain(edge.settings().timeouts.drain) => tracing::info!("drained"),
         name = signals.next() => tracing::warn!(signal = name, "told again; ending at once"),
     }
     // The stream's client goes first, so that the last state is written.
-    tasks.shutdown().await;
-    writer.await.context("the disk copy ended early")
+    parts.tasks.shutdown().await;
+    tokio::select! {
+        written = parts.writer => written.context("the disk copy ended early"),
+        () = sleep(LAST_WRITE) => {
+            tracing::warn!("the disk does not answer; the last snapshot may not be on it");
+            Ok(())
+        }
+    }
+}
+
+/// What runs beside the edge.
+struct Parts {
+    /// They run until they are aborted.
+    tasks: JoinSet<()>,
+    /// It ends by itself, after the stream's client.
+    writer: JoinHandle<()>,
+}
+
+fn start(
+    args: &RunArgs,
+    sockets: Sockets,
+    edge: &Arc<Edge>,
+    metrics: &Arc<Metrics>,
+    disk_copy: Arc<DiskCopy>,
+    restored: u64,
+) -> Parts {
+    let (status, statuses) = watch::channel(SyncStatus::at_start(restored));
+    let (problem, problems) = watch::channel(None);
+    let health = Arc::new(Health {
+        edge: Arc::clone(edge),
+        disk_copy: problems,
+    });
+    let stream_metrics = StreamMetrics::register(metrics);
+
+    let mut tasks = JoinSet::new();
+    let admin = Admin {
+        node: args.node.clone(),
+        control_plane: args.control_plane.clone(),
+        health: Arc::clone(&health),
+        metrics: Arc::clone(metrics),
+        sync: statuses.clone(),
+    };
+    tasks.spawn(sockets.serve(Arc::new(admin)));
+    tasks.spawn(mark_stale_endpoints(
+        Arc::clone(edge),
+        statuses.clone(),
+        stream_metrics.clone(),
+        restored > 0,
+    ));
+    let client = StreamClient {
+        config: SyncConfig {
+            node: args.node.clone(),
+            control_plane: args.control_plane.clone(),
+            identity_dir: args.identity_dir.clone(),
+        },
+        health,
+        metrics: Arc::clone(metrics),
+        stream_metrics,
+        status,
+        instance: format!("{:016x}", fastrand::u64(..)),
+    };
+    tasks.spawn(client.run());
+    let (edge, latest) = (Arc::clone(edge), statuses.clone());
+    let writer = Writer {
+        copy: disk_copy,
+        changes: statuses,
+        version: |status: &SyncStatus| status.applied,
+        current: move || Kept {
+            generation: latest.borrow().generation,
+            snapshot: edge.snapshot(),
+            certificates: Arc::new(edge.kept()),
+        },
+        node: args.node.clone(),
+        problem,
+    };
+    Parts {
+        tasks,
+        writer: tokio::spawn(writer.run()),
+    }
 }
 
 /// Where probes and Prometheus ask.
@@ -132,7 +184,7 @@ struct Sockets {
 
 impl Sockets {
     async fn bind(args: &RunArgs) -> anyhow::Result<Self> {
-        let admin = admin::bind(&args.admin_socket())?;
+        let admin = admin::bind(&args.admin_socket()).await?;
         let metrics = match args.metrics_address {
             None => None,
             Some(address) => Some(TcpListener::bind(address).await.with_context(|| {
@@ -218,25 +270,6 @@ async fn restore(
     Ok(generation)
 }
 
-fn write_disk_copy(
-    disk_copy: Arc<DiskCopy>,
-    edge: &Arc<Edge>,
-    statuses: &watch::Receiver<SyncStatus>,
-) -> JoinHandle<()> {
-    let edge = Arc::clone(edge);
-    let latest = statuses.clone();
-    let current = move || Kept {
-        generation: latest.borrow().generation,
-        snapshot: edge.snapshot(),
-        certificates: Arc::new(edge.kept()),
-    };
-    tokio::spawn(disk_copy::keep_current(
-        disk_copy,
-        statuses.clone(),
-        current,
-    ))
-}
-
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -258,3 +291,6 @@ impl Signals {
         }
     }
 }
+
+/// The sealed copy is written within this time, or not at all.
+const LAST_WRITE: Duration = Duration::from_secs(5);

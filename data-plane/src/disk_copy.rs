@@ -7,7 +7,7 @@
 mod format;
 mod writer;
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use sluice_proto::Snapshot;
 
 pub use crate::disk_copy::format::Damage;
 use crate::disk_copy::format::Seal;
-pub(crate) use crate::disk_copy::writer::keep_current;
+pub(crate) use crate::disk_copy::writer::Writer;
 
 /// Where the copy is, and what seals it.
 #[derive(Debug)]
@@ -35,6 +35,13 @@ pub struct Kept {
     pub snapshot: Arc<Snapshot>,
     /// The certificates that are served beyond their Secret.
     pub certificates: Arc<Snapshot>,
+}
+
+/// The right to write the copy.
+#[derive(Debug)]
+pub struct Claim {
+    // Closing it unlocks it.
+    _folder: File,
 }
 
 /// Why there is no copy to read or to write.
@@ -61,6 +68,12 @@ pub enum DiskCopyError {
         #[source]
         source: io::Error,
     },
+    /// Another process writes there.
+    #[error("another data plane keeps its state in {}; give each its own --state-dir", folder.display())]
+    Taken {
+        /// Where.
+        folder: PathBuf,
+    },
 }
 
 impl DiskCopy {
@@ -79,6 +92,30 @@ impl DiskCopy {
             folder: folder.to_owned(),
             seal: Seal::derive(seal_key),
         })
+    }
+
+    /// Keeps other processes out of the folder until what is returned is dropped, or this process ends: two that write one
+    /// copy would spoil it.
+    ///
+    /// # Errors
+    ///
+    /// If another process has it.
+    pub fn claim(&self) -> Result<Claim, DiskCopyError> {
+        let folder =
+            File::open(&self.folder).map_err(|source| disk("open", &self.folder, source))?;
+        match folder.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(DiskCopyError::Taken {
+                    folder: self.folder.clone(),
+                });
+            }
+            // Not every file system has locks.
+            Err(TryLockError::Error(error)) => {
+                tracing::warn!(folder = %self.folder.display(), %error, "the state folder cannot be locked");
+            }
+        }
+        Ok(Claim { _folder: folder })
     }
 
     /// Returns what was kept last; `None` if nothing was.
@@ -164,6 +201,17 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&copy.path()), 0o600);
         assert_eq!(mode(&copy.folder), 0o700);
+    }
+
+    #[test]
+    fn a_folder_has_one_owner_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let copy = DiskCopy::open(folder.path(), &[7; 32]).unwrap();
+        let claim = copy.claim().unwrap();
+        let error = copy.claim().unwrap_err();
+        assert!(matches!(error, DiskCopyError::Taken { .. }), "{error}");
+        drop(claim);
+        copy.claim().unwrap();
     }
 
     #[test]

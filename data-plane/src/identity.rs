@@ -2,25 +2,68 @@
 //!
 //! It is read anew at each use, so that renewed certificates need no restart. Nothing of it is ever shown.
 
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use tonic::transport::{Certificate, ClientTlsConfig, Identity};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tonic::transport::{self, Certificate, ClientTlsConfig};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer as _;
 
-/// Returns the TLS configuration of the stream from this folder.
-///
-/// # Errors
-///
-/// If a file cannot be read.
-pub fn tls_config(folder: &Path) -> Result<ClientTlsConfig, IdentityError> {
-    let authority = read(folder, "ca.crt")?;
-    let certificate = read(folder, "tls.crt")?;
-    let key = read(folder, "tls.key")?;
-    Ok(ClientTlsConfig::new()
-        .ca_certificate(Certificate::from_pem(authority))
-        .identity(Identity::from_pem(certificate, key))
-        .domain_name(CONTROL_PLANE_NAME))
+/// What this data plane shows to the control plane, and whom it trusts. `Debug` shows none of it.
+pub struct Identity {
+    authority: Vec<u8>,
+    certificate: Vec<u8>,
+    key: Vec<u8>,
+    /// When the certificate ends, in seconds since 1970.
+    pub not_after_unix_s: i64,
+}
+
+impl Identity {
+    /// Reads it from this folder.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read, or does not hold what it should.
+    pub fn read(folder: &Path) -> Result<Self, IdentityError> {
+        let authority = read(folder, AUTHORITY)?;
+        let certificate = read(folder, CERTIFICATE)?;
+        let key = read(folder, KEY)?;
+        let content = |name, what| IdentityError::Content {
+            path: folder.join(name),
+            what,
+        };
+        leaf(&authority).ok_or_else(|| content(AUTHORITY, "a PEM certificate"))?;
+        let leaf = leaf(&certificate).ok_or_else(|| content(CERTIFICATE, "a PEM certificate"))?;
+        let not_after_unix_s =
+            not_after(&leaf).ok_or_else(|| content(CERTIFICATE, "an X.509 certificate"))?;
+        PrivateKeyDer::from_pem_slice(&key).map_err(|_| content(KEY, "a PEM private key"))?;
+        Ok(Self {
+            authority,
+            certificate,
+            key,
+            not_after_unix_s,
+        })
+    }
+
+    /// Returns the TLS configuration of the stream.
+    #[must_use]
+    pub fn tls_config(&self) -> ClientTlsConfig {
+        let identity = transport::Identity::from_pem(&self.certificate, &self.key);
+        ClientTlsConfig::new()
+            .ca_certificate(Certificate::from_pem(&self.authority))
+            .identity(identity)
+            .domain_name(CONTROL_PLANE_NAME)
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity").finish_non_exhaustive()
+    }
 }
 
 /// Returns the secret that the copy on disk is sealed with.
@@ -39,6 +82,16 @@ pub fn seal_key(folder: &Path) -> Result<[u8; 32], IdentityError> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdentityError {
+    /// A file does not hold what it should.
+    #[error(
+        "{} does not hold {what}; --identity-dir must be the data-plane folder that the control plane makes", path.display()
+    )]
+    Content {
+        /// Which.
+        path: PathBuf,
+        /// What it should hold.
+        what: &'static str,
+    },
     /// A file cannot be read.
     #[error(
         "cannot read {}; --identity-dir must be the data-plane folder that the control plane makes", path.display()
@@ -63,6 +116,15 @@ fn read(folder: &Path, name: &str) -> Result<Vec<u8>, IdentityError> {
     fs::read(&path).map_err(|source| IdentityError::File { path, source })
 }
 
+fn leaf(pem: &[u8]) -> Option<CertificateDer<'static>> {
+    CertificateDer::pem_slice_iter(pem).next()?.ok()
+}
+
+fn not_after(leaf: &CertificateDer<'_>) -> Option<i64> {
+    let (_, certificate) = X509Certificate::from_der(leaf).ok()?;
+    Some(certificate.validity().not_after.timestamp())
+}
+
 fn parse_hex(text: &str) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
     if text.len() != 2 * bytes.len() || !text.is_ascii() {
@@ -76,6 +138,9 @@ fn parse_hex(text: &str) -> Option<[u8; 32]> {
 
 /// The name in the control plane's certificate, whatever address is dialled.
 const CONTROL_PLANE_NAME: &str = "control-plane.sluice.internal";
+const AUTHORITY: &str = "ca.crt";
+const CERTIFICATE: &str = "tls.crt";
+const KEY: &str = "tls.key";
 const SEAL_KEY: &str = "seal.key";
 
 #[cfg(test)]
@@ -100,5 +165,41 @@ mod tests {
     fn a_missing_file_is_named() {
         let error = seal_key(Path::new("/nowhere")).unwrap_err();
         assert!(error.to_string().contains("/nowhere/seal.key"), "{error}");
+        let error = Identity::read(Path::new("/nowhere")).unwrap_err();
+        assert!(error.to_string().contains("/nowhere/ca.crt"), "{error}");
+    }
+
+    #[test]
+    fn a_file_of_something_else_is_named_and_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let rcgen::CertifiedKey { cert, signing_key } =
+            rcgen::generate_simple_self_signed(["data-plane".to_owned()]).unwrap();
+        let good = [
+            (AUTHORITY, cert.pem()),
+            (CERTIFICATE, cert.pem()),
+            (KEY, signing_key.serialize_pem()),
+        ];
+        let write = |files: &[(&str, String)]| {
+            for (name, content) in files {
+                fs::write(folder.path().join(name), content).unwrap();
+            }
+        };
+        write(&good);
+        let identity = Identity::read(folder.path()).unwrap();
+        assert!(identity.not_after_unix_s > 0);
+        assert_eq!(format!("{identity:?}"), "Identity { .. }");
+        for (name, expected) in [
+            (AUTHORITY, "a PEM certificate"),
+            (CERTIFICATE, "a PEM certificate"),
+            (KEY, "a PEM private key"),
+        ] {
+            for content in ["", "secret", "-----BEGIN CERTIFICATE-----\nsecret\n"] {
+                write(&good);
+                write(&[(name, content.to_owned())]);
+                let error = Identity::read(folder.path()).unwrap_err().to_string();
+                assert!(error.contains(name) && error.contains(expected), "{error}");
+                assert!(!error.contains("secret"), "{error}");
+            }
+        }
     }
 }

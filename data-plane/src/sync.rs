@@ -7,9 +7,11 @@ mod client;
 mod dial;
 mod failure;
 mod machine;
+mod metrics;
 mod staleness;
 mod status;
 
 pub(crate) use crate::sync::client::{StreamClient, SyncConfig};
+pub(crate) use crate::sync::metrics::StreamMetrics;
 pub(crate) use crate::sync::staleness::mark_stale_endpoints;
 pub(crate) use crate::sync::status::{Link, SyncStatus};

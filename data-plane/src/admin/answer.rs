@@ -8,7 +8,7 @@ use serde_json::json;
 use sluice_proto::Problem;
 use tokio::sync::watch;
 
-use crate::edge::Edge;
+use crate::health::{Health, State};
 use crate::metrics::Metrics;
 use crate::sync::{Link, SyncStatus};
 
@@ -16,7 +16,7 @@ use crate::sync::{Link, SyncStatus};
 pub(crate) struct Admin {
     pub(crate) node: String,
     pub(crate) control_plane: String,
-    pub(crate) edge: Arc<Edge>,
+    pub(crate) health: Arc<Health>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) sync: watch::Receiver<SyncStatus>,
 }
@@ -54,16 +54,15 @@ impl Admin {
     }
 
     fn ready(&self) -> Answer {
-        let status = self.edge.status();
         let unready = |why: &str| text(StatusCode::SERVICE_UNAVAILABLE, why);
-        match (status.draining, status.serving) {
-            (true, _) => unready("draining\n"),
-            (false, true) => text(StatusCode::OK, "ready\n"),
-            (false, false) if self.edge.snapshot().is_empty() => {
+        match self.health.state() {
+            State::Draining => unready("draining\n"),
+            State::Serving => text(StatusCode::OK, "ready\n"),
+            State::Starting if self.health.edge.snapshot().is_empty() => {
                 unready("no snapshot yet, so no listener is open\n")
             }
-            (false, false) => {
-                let problems = self.edge.problems();
+            State::Starting => {
+                let problems = self.health.problems();
                 let problems = problems.iter().map(|problem| format!("{problem}\n"));
                 unready(&format!(
                     "not all listeners are open\n{}",
@@ -74,7 +73,7 @@ impl Admin {
     }
 
     fn live(&self) -> Answer {
-        let silent = self.edge.heartbeat();
+        let silent = self.health.edge.heartbeat();
         if silent > LONGEST_SILENCE {
             let why = format!("a thread has not moved for {} s\n", silent.as_secs());
             return text(StatusCode::SERVICE_UNAVAILABLE, &why);
@@ -83,14 +82,14 @@ impl Admin {
     }
 
     fn status(&self) -> Answer {
-        let edge = self.edge.status();
+        let edge = self.health.edge.status();
         let sync = self.sync.borrow().clone();
-        let state = match (edge.draining, edge.serving) {
-            (true, _) => "draining",
-            (false, true) => "serving",
-            (false, false) => "starting",
+        let state = match self.health.state() {
+            State::Starting => "starting",
+            State::Serving => "serving",
+            State::Draining => "draining",
         };
-        let problems: Vec<_> = self.edge.problems().iter().map(problem).collect();
+        let problems: Vec<_> = self.health.problems().iter().map(problem).collect();
         let status = json!({
             "node": self.node,
             "version": env!("CARGO_PKG_VERSION"),

@@ -2,22 +2,29 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::UnixStream;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use tokio::net::UnixListener;
+use tokio::net::{UnixListener, UnixStream};
 
 /// Listens on a unix socket that only its owner may open.
 ///
 /// # Errors
 ///
 /// If somebody answers there, or the socket cannot be made.
-pub(crate) fn bind(path: &Path) -> Result<UnixListener, SocketError> {
-    match UnixStream::connect(path) {
+pub(crate) async fn bind(path: &Path) -> Result<UnixListener, SocketError> {
+    match UnixStream::connect(path).await {
         Ok(_) => return Err(SocketError::Taken { path: path.into() }),
-        // A file that nobody listens on any more.
+        // Somebody listens who is too busy to accept.
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            return Err(SocketError::Taken { path: path.into() });
+        }
+        // A socket that nobody listens on any more, or a file of another kind, which is not ours to remove.
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            let found = fs::symlink_metadata(path).map_err(|source| failed(path, source))?;
+            if !found.file_type().is_socket() {
+                return Err(SocketError::Foreign { path: path.into() });
+            }
             fs::remove_file(path).map_err(|source| failed(path, source))?;
         }
         Err(_) => {}
@@ -40,6 +47,12 @@ pub enum SocketError {
         /// Why.
         #[source]
         source: io::Error,
+    },
+    /// Something else is there.
+    #[error("{} is there and is no socket; remove it, or give another --admin-socket", path.display())]
+    Foreign {
+        /// Where.
+        path: PathBuf,
     },
     /// Another process answers there.
     #[error("another data plane answers on {}; give each its own --admin-socket and --state-dir", path.display())]
@@ -64,12 +77,35 @@ mod tests {
     async fn a_dead_socket_is_replaced_and_a_living_one_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("admin.sock");
-        let first = bind(&path).unwrap();
-        let error = bind(&path).unwrap_err();
+        let first = bind(&path).await.unwrap();
+        let error = bind(&path).await.unwrap_err();
         assert!(matches!(error, SocketError::Taken { .. }), "{error}");
         drop(first);
-        let _second = bind(&path).unwrap();
+        let _second = bind(&path).await.unwrap();
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[tokio::test]
+    async fn a_file_of_another_kind_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notes");
+        fs::write(&path, "mine").unwrap();
+        let error = bind(&path).await.unwrap_err();
+        assert!(matches!(error, SocketError::Foreign { .. }), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), b"mine");
+    }
+
+    #[tokio::test]
+    async fn a_living_one_that_is_too_busy_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("admin.sock");
+        let _listener = bind(&path).await.unwrap();
+        let mut waiting = Vec::new();
+        while let Ok(stream) = UnixStream::connect(&path).await {
+            waiting.push(stream);
+        }
+        let error = bind(&path).await.unwrap_err();
+        assert!(matches!(error, SocketError::Taken { .. }), "{error}");
     }
 }

@@ -12,12 +12,13 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tower::service_fn;
 
-use crate::edge::Edge;
-use crate::identity;
+use crate::health::{Health, State};
+use crate::identity::Identity;
 use crate::metrics::Metrics;
 use crate::sync::dial::dial;
 use crate::sync::failure::Failure;
 use crate::sync::machine::{Machine, Step};
+use crate::sync::metrics::StreamMetrics;
 use crate::sync::status::{Link, SyncStatus};
 
 /// What the stream is made with.
@@ -32,8 +33,9 @@ pub(crate) struct SyncConfig {
 /// The client of the stream.
 pub(crate) struct StreamClient {
     pub(crate) config: SyncConfig,
-    pub(crate) edge: Arc<Edge>,
+    pub(crate) health: Arc<Health>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) stream_metrics: StreamMetrics,
     /// Who reads it also learns that the client has ended: it is dropped then.
     pub(crate) status: watch::Sender<SyncStatus>,
     /// Random for each process.
@@ -49,6 +51,7 @@ impl StreamClient {
             let began = Instant::now();
             let Err(error) = self.stream().await;
             let reason = error.line();
+            self.stream_metrics.connected.set(0);
             self.status
                 .send_modify(|status| status.link.lose(reason.clone()));
             if reason == last_logged {
@@ -78,7 +81,7 @@ impl StreamClient {
         let hello = Machine::hello(
             &self.config.node,
             &self.instance,
-            &self.edge.snapshot(),
+            &self.health.edge.snapshot(),
             generation,
         );
         // It has room for the first, and whoever takes is in the next line.
@@ -94,6 +97,8 @@ impl StreamClient {
             control_plane = self.config.control_plane,
             "connected to the control plane"
         );
+        self.stream_metrics.connected.set(1);
+        self.stream_metrics.opened.inc();
         self.status.send_modify(|status| status.link = Link::up());
         let mut machine = Machine::default();
         let mut looks = interval(BETWEEN_LOOKS);
@@ -102,7 +107,7 @@ impl StreamClient {
             let answer = tokio::select! {
                 message = received.message() => {
                     let message = message.map_err(Failure::of_status)?.ok_or(Failure::Ended)?;
-                    let held = || self.edge.snapshot().holdings();
+                    let held = || self.health.edge.snapshot().holdings();
                     match machine.on_message(message, held).map_err(Failure::Violation)? {
                         Step::Wait => None,
                         Step::Say(answer) => Some(answer),
@@ -121,11 +126,14 @@ impl StreamClient {
     }
 
     async fn connect(&self) -> Result<Channel, Failure> {
-        let tls = identity::tls_config(&self.config.identity_dir).map_err(Failure::Identity)?;
+        let identity = Identity::read(&self.config.identity_dir).map_err(Failure::Identity)?;
+        self.stream_metrics
+            .identity_expiry
+            .set(identity.not_after_unix_s);
         let target = self.config.control_plane.clone();
         let connect = service_fn(move |_: Uri| dial(target.clone()));
         Endpoint::from_static("https://control-plane.sluice.internal")
-            .tls_config(tls)
+            .tls_config(identity.tls_config())
             .map_err(Failure::Connect)?
             .connect_timeout(CONNECT)
             // A control plane that vanished without a word is noticed within the two together.
@@ -144,7 +152,7 @@ impl StreamClient {
         mut refused: Vec<Refusal>,
     ) -> Result<Vec<Refusal>, Failure> {
         let changed = difference.upserted.len() + difference.removed.len();
-        let edge = Arc::clone(&self.edge);
+        let edge = Arc::clone(&self.health.edge);
         let apply = move || edge.apply(difference);
         refused.extend(
             tokio::task::spawn_blocking(apply)
@@ -174,15 +182,14 @@ impl StreamClient {
     }
 
     fn report(&self) -> wire::Report {
-        let status = self.edge.status();
-        let state = match (status.draining, status.serving) {
-            (true, _) => wire::report::State::Draining,
-            (false, true) => wire::report::State::Serving,
-            (false, false) => wire::report::State::Starting,
+        let state = match self.health.state() {
+            State::Starting => wire::report::State::Starting,
+            State::Serving => wire::report::State::Serving,
+            State::Draining => wire::report::State::Draining,
         };
         wire::Report {
             state: state.into(),
-            problems: self.edge.problems().iter().map(Into::into).collect(),
+            problems: self.health.problems().iter().map(Into::into).collect(),
         }
     }
 }

@@ -69,6 +69,9 @@ impl Failure {
 
 // TLS hides its errors in errors of I/O, and HTTP/2 hides those.
 fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    if let Some(error) = error.downcast_ref() {
+        return Some(error);
+    }
     let io = error.downcast_ref::<io::Error>();
     let io = io.or_else(|| error.downcast_ref::<h2::Error>()?.get_io())?;
     io.get_ref()?.downcast_ref()
@@ -105,6 +108,10 @@ fn remedy_of(error: &rustls::Error) -> Option<&'static str> {
             "what answers there is not of the authority in ca.crt of --identity-dir: check --control-plane, or mount \
              the data-plane folder that this very control plane made",
         ),
+        rustls::Error::InconsistentKeys(_) => Some(
+            "tls.crt and tls.key of --identity-dir must be of one pair: mount the data-plane folder that the control \
+             plane made",
+        ),
         rustls::Error::InvalidMessage(_) => {
             Some("what answers there does not speak TLS: check --control-plane")
         }
@@ -137,6 +144,7 @@ mod tests {
                 "check --control-plane",
             ),
             (CertificateError::Expired.into(), "clocks"),
+            (rustls::InconsistentKeys::KeyMismatch.into(), "of one pair"),
         ] {
             let told = error.to_string();
             let line = broke(error).line();

@@ -7,18 +7,24 @@ use tokio::sync::watch;
 use tokio::time::sleep_until;
 
 use crate::edge::Edge;
+use crate::sync::metrics::StreamMetrics;
 use crate::sync::status::{Link, SyncStatus};
 
 /// Tells the edge whether its endpoints are stale, until nobody can change the status any more.
 pub(crate) async fn mark_stale_endpoints(
     edge: Arc<Edge>,
     mut status: watch::Receiver<SyncStatus>,
+    metrics: StreamMetrics,
     restored: bool,
 ) {
+    let mark = |stale| {
+        edge.set_endpoints_stale(stale);
+        metrics.endpoints_stale.set(i64::from(stale));
+    };
     let mut stale = restored;
     // Until this many deltas were applied, the stream has not said that what is held is current.
     let mut fresh_from = u64::from(restored);
-    edge.set_endpoints_stale(stale);
+    mark(stale);
     loop {
         let now = status.borrow_and_update().clone();
         let stale_at = match now.link {
@@ -29,7 +35,7 @@ pub(crate) async fn mark_stale_endpoints(
         };
         if stale && stale_at.is_none() && now.applied >= fresh_from {
             stale = false;
-            edge.set_endpoints_stale(false);
+            mark(false);
             tracing::info!("endpoints are current again");
         }
         let changed = match stale_at {
@@ -38,7 +44,7 @@ pub(crate) async fn mark_stale_endpoints(
                 () = sleep_until(at) => {
                     stale = true;
                     fresh_from = now.applied + 1;
-                    edge.set_endpoints_stale(true);
+                    mark(true);
                     tracing::warn!("no control plane: endpoints may be stale and are reached through their Services");
                     Ok(())
                 }
