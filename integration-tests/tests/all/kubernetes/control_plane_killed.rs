@@ -6,7 +6,7 @@ use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{bail, ensure};
+use anyhow::{Context as _, bail, ensure};
 use sluice_integration_tests::client::fetch;
 use sluice_integration_tests::load::Load;
 use sluice_integration_tests::process::Program;
@@ -73,7 +73,9 @@ fn without_a_disk_copy_nothing_is_answered_until_the_control_plane_returns() {
         let damage: [fn(&Path) -> anyhow::Result<()>; System::NODES] = [remove, cut_short, corrupt];
         for (node, damage) in damage.into_iter().enumerate() {
             system.kill_data_plane(node)?;
-            damage(&disk_copy(&system.plan().state(node))?)?;
+            for file in kept_files(&system.plan().state(node))? {
+                damage(&file)?;
+            }
             system.restart_data_plane(node)?;
             let status = wait_for_status(system, node).await?;
             ensure!(
@@ -210,7 +212,11 @@ async fn wait_for_disk_copies(system: &System) -> anyhow::Result<()> {
             &format!("the disk copy of node-{}", node + 1),
             LIMIT,
             async || {
-                let age = fs::metadata(disk_copy(&state)?)?.modified()?.elapsed()?;
+                let mut last = None;
+                for file in kept_files(&state)? {
+                    last = last.max(Some(fs::metadata(file)?.modified()?));
+                }
+                let age = last.context("no file")?.elapsed()?;
                 ensure!(age > Duration::from_millis(1500), "it is {age:?} old");
                 Ok::<_, anyhow::Error>(())
             },
@@ -220,19 +226,21 @@ async fn wait_for_disk_copies(system: &System) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The largest file that a data plane keeps.
-fn disk_copy(state: &Path) -> anyhow::Result<PathBuf> {
+/// What a data plane keeps on disk.
+fn kept_files(state: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(state)? {
         let entry = entry?;
         if entry.file_type()?.is_file() {
-            files.push((entry.metadata()?.len(), entry.path()));
+            files.push(entry.path());
         }
     }
-    match files.into_iter().max() {
-        Some((_, path)) => Ok(path),
-        None => bail!("there is no disk copy in {}", state.display()),
-    }
+    ensure!(
+        !files.is_empty(),
+        "there is no disk copy in {}",
+        state.display()
+    );
+    Ok(files)
 }
 
 fn remove(copy: &Path) -> anyhow::Result<()> {
