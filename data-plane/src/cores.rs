@@ -7,6 +7,7 @@ mod stream;
 
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -103,8 +104,20 @@ pub(crate) struct Core {
     pub(crate) lines: Lines,
     pub(crate) pool: Rc<Pool>,
     served: RefCell<Cache<Arc<ArcSwap<Served>>, Arc<Served>>>,
+    here: RefCell<Rc<ServedHere>>,
     connections: Registry,
     phase: Cell<Phase>,
+}
+
+/// What is served, counted by one core alone: a count that all cores share would be the most contended word of all.
+pub(crate) struct ServedHere(Arc<Served>);
+
+impl Deref for ServedHere {
+    type Target = Served;
+
+    fn deref(&self) -> &Served {
+        &self.0
+    }
 }
 
 impl CoreHandle {
@@ -126,6 +139,7 @@ impl CoreHandle {
                 let core = Core {
                     index,
                     served: RefCell::new(Cache::new(Arc::clone(&shared.served))),
+                    here: RefCell::new(Rc::new(ServedHere(shared.served.load_full()))),
                     shared,
                     counters: counted,
                     lines,
@@ -197,8 +211,14 @@ impl Drop for Counted {
 
 impl Core {
     /// Returns what is served now.
-    pub(crate) fn served(&self) -> Arc<Served> {
-        Arc::clone(self.served.borrow_mut().load())
+    pub(crate) fn served(&self) -> Rc<ServedHere> {
+        let mut cache = self.served.borrow_mut();
+        let mut here = self.here.borrow_mut();
+        let current = cache.load();
+        if !Arc::ptr_eq(&here.0, current) {
+            *here = Rc::new(ServedHere(Arc::clone(current)));
+        }
+        Rc::clone(&here)
     }
 
     /// Returns where the edge is in its life, as far as this core has heard.

@@ -80,7 +80,7 @@ async fn route_and_forward(
         return Err(Cause::BackendMissing);
     };
     let upgrade = upgrade::wanted(&mut request);
-    headers::prepare(&mut request, &target, &upgrade);
+    headers::prepare(&mut request, &target, upgrade.as_ref());
     forwarded::name_client(
         &mut request,
         connection,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
-use sluice_proto::Settings;
+use sluice_proto::{Settings, Timeouts};
 use tokio::time::{Instant, timeout_at};
 
 use crate::cores::Core;
@@ -31,13 +31,14 @@ pub(super) struct Forwarded {
     lease: Lease,
     // Both sides of a connection that changes its protocol.
     tunnel: Option<(OnUpgrade, OnUpgrade)>,
-    settings: Arc<Settings>,
+    // How long it may pause.
+    idle: Duration,
 }
 
 /// Forwards a request to an endpoint of `backend`.
 pub(super) async fn forward(
     core: &Rc<Core>,
-    settings: &Arc<Settings>,
+    settings: &Settings,
     backend: &ServedBackend,
     exchange: &mut Exchange,
     request: Request<Incoming>,
@@ -63,7 +64,7 @@ pub(super) async fn forward(
         match attempt.make(Arc::clone(&endpoint), request).await {
             Ok((response, lease)) => {
                 exchange.upstream_answered();
-                return Forwarded::of(response, lease, wanted, settings);
+                return Forwarded::of(response, lease, wanted, &settings.timeouts);
             }
             Err(failed) => request = tries.again(backend, &endpoint, failed)?,
         }
@@ -279,7 +280,7 @@ impl Forwarded {
         mut response: Response<Incoming>,
         lease: Lease,
         wanted: Option<Wanted>,
-        settings: &Arc<Settings>,
+        timeouts: &Timeouts,
     ) -> Result<Self, Cause> {
         let tunnel = if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let client = wanted.ok_or(Cause::UpgradeRefused)?.into_client();
@@ -287,11 +288,15 @@ impl Forwarded {
         } else {
             None
         };
+        let idle = match tunnel {
+            Some(_) => timeouts.upgrade_idle,
+            None => timeouts.response_body_idle,
+        };
         Ok(Self {
             response,
             lease,
             tunnel,
-            settings: Arc::clone(settings),
+            idle,
         })
     }
 
@@ -305,22 +310,14 @@ impl Forwarded {
             .flatten();
         remove_connection_headers(&mut parts.headers);
         parts.extensions.clear();
-        let timeouts = &self.settings.timeouts;
         let Some((client, endpoint)) = self.tunnel else {
-            let idle = timeouts.response_body_idle;
             let status = parts.status;
-            let body = ResponseBody::streamed(incoming, self.lease, idle, exchange, status);
+            let body = ResponseBody::streamed(incoming, self.lease, self.idle, exchange, status);
             return Response::from_parts(parts, body);
         };
         upgrade::restore(&mut parts.headers, protocol);
         exchange.answered(parts.status);
-        tunnel::spawn(
-            client,
-            endpoint,
-            self.lease,
-            timeouts.upgrade_idle,
-            exchange,
-        );
+        tunnel::spawn(client, endpoint, self.lease, self.idle, exchange);
         Response::from_parts(parts, ResponseBody::none())
     }
 }

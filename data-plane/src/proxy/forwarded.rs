@@ -4,10 +4,11 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 use http::header::Entry;
-use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use http::{HeaderName, HeaderValue, Request};
 use sluice_routing::ClientAddress;
 
 use crate::cores::{ClientConnection, Scheme};
+use crate::proxy::headers::named;
 use crate::proxy::request_id::REQUEST_ID;
 use crate::proxy::target::Target;
 use crate::serving::Served;
@@ -53,11 +54,13 @@ pub(super) fn name_client<B>(
 ) {
     let scheme = scheme(connection, client, request);
     let headers = request.headers_mut();
-    remove_identities(
-        headers,
-        client.peer_is_trusted,
-        served.trusted.header_name(),
-    );
+    let (trusted, configured) = (client.peer_is_trusted, served.trusted.header_name());
+    for name in named(headers, |name| {
+        is_identity(name.as_str(), trusted, configured)
+    }) {
+        headers.remove(name);
+    }
+    headers.reserve(HEADERS_ADDED);
     let is_peer = client.proxies.is_empty();
     headers.insert(
         FOR,
@@ -117,18 +120,6 @@ fn value(text: String) -> HeaderValue {
     HeaderValue::from_maybe_shared(Bytes::from(text)).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
-fn remove_identities(headers: &mut HeaderMap, trusted: bool, configured: &str) {
-    let mut names: Vec<HeaderName> = Vec::new();
-    for name in headers.keys() {
-        if is_identity(name.as_str(), trusted, configured) {
-            names.push(name.clone());
-        }
-    }
-    for name in names {
-        headers.remove(name);
-    }
-}
-
 /// Returns whether a request's header says who its client is or how it came, and may not be sent on.
 ///
 /// Servers that hand headers on as variables (CGI, WSGI) read `X_Forwarded_For` as `X-Forwarded-For`, so underscores
@@ -150,6 +141,7 @@ const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+const HEADERS_ADDED: usize = 6;
 const IDENTITIES: [&str; 9] = [
     "cf-connecting-ip",
     "cf-connecting-ipv6",

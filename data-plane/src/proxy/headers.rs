@@ -1,29 +1,18 @@
 //! Which headers end at a proxy, in both directions, and what HTTP/2 and HTTP/1.1 write differently.
 
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderName, PROXY_AUTHORIZATION, TE,
-    TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderName, TE, UPGRADE};
 use http::{HeaderMap, HeaderValue, Request, Version};
 
 use crate::proxy::target::Target;
 use crate::proxy::upgrade::Wanted;
 
 /// Makes a client's header section one for a backend, but for who the client is.
-pub(super) fn prepare<B>(request: &mut Request<B>, target: &Target, upgrade: &Option<Wanted>) {
+pub(super) fn prepare<B>(request: &mut Request<B>, target: &Target, upgrade: Option<&Wanted>) {
     let is_http2 = request.version() >= Version::HTTP_2;
     let headers = request.headers_mut();
     // RFC 9110, section 10.1.4: "A sender of TE MUST also send a "TE" connection option"; gRPC wants to see it.
     let accepts_trailers = headers.get_all(TE).iter().any(names_trailers);
     remove_connection_headers(headers);
-    headers.remove(PROXY_AUTHORIZATION);
-    // It is answered here: as soon as an endpoint takes the body, hyper asks for it.
-    if headers
-        .get(EXPECT)
-        .is_some_and(|expect| expect.as_bytes().eq_ignore_ascii_case(b"100-continue"))
-    {
-        headers.remove(EXPECT);
-    }
     if accepts_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
@@ -45,22 +34,34 @@ pub(super) fn prepare<B>(request: &mut Request<B>, target: &Target, upgrade: &Op
 /// and, for each connection-option in this field, remove any header or trailer field(s) from the message with the same
 /// name as the connection-option, and then remove the Connection header field itself".
 pub(super) fn remove_connection_headers(headers: &mut HeaderMap) {
-    if headers.contains_key(CONNECTION) {
-        for name in listed(headers) {
-            headers.remove(name);
-        }
-        headers.remove(CONNECTION);
+    let mut removed = named(headers, is_of_connection);
+    if removed.contains(&CONNECTION) {
+        removed.extend(listed(headers));
     }
-    for name in [
-        KEEP_ALIVE,
-        PROXY_CONNECTION,
-        TE,
-        TRANSFER_ENCODING,
-        UPGRADE,
-        HTTP2_SETTINGS,
-    ] {
+    for name in removed {
         headers.remove(name);
     }
+}
+
+/// Returns the names of the headers that `are` of a kind, by one look at each: most messages have few.
+pub(super) fn named(headers: &HeaderMap, are: impl Fn(&HeaderName) -> bool) -> Vec<HeaderName> {
+    headers.keys().filter(|name| are(name)).cloned().collect()
+}
+
+fn is_of_connection(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authorization"
+            | "te"
+            | "transfer-encoding"
+            | "upgrade"
+            | "http2-settings"
+            // hyper asks for the body as soon as an endpoint takes it, so it is answered here.
+            | "expect"
+    )
 }
 
 // "A sender MUST NOT send a connection option corresponding to a field that is intended for all recipients of the
@@ -105,9 +106,6 @@ fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 const FOR_ALL: [&str; 5] = [
     "authorization",
     "cf-connecting-ip",

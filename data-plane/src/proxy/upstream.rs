@@ -94,9 +94,13 @@ pub(super) fn for_protocol(
     let (mut parts, body) = request.into_parts();
     parts.extensions.clear();
     let mut uri = Parts::default();
-    uri.path_and_query = parts.uri.path_and_query().cloned();
     match protocol {
-        BackendProtocol::Http1 => parts.version = Version::HTTP_11,
+        BackendProtocol::Http1 => {
+            parts.version = Version::HTTP_11;
+            if parts.uri.authority().is_none() {
+                return Ok(Request::from_parts(parts, body));
+            }
+        }
         BackendProtocol::H2c => {
             parts.version = Version::HTTP_2;
             parts.headers.remove(CONNECTION);
@@ -108,6 +112,7 @@ pub(super) fn for_protocol(
             uri.scheme = Some(Scheme::HTTP);
         }
     }
+    uri.path_and_query = parts.uri.path_and_query().cloned();
     parts.uri = Uri::from_parts(uri).map_err(|_| Cause::HostMalformed)?;
     Ok(Request::from_parts(parts, body))
 }
