@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use tokio::sync::watch;
-use tokio::time::sleep_until;
+use tokio::time::{Instant, sleep_until};
 
 use crate::edge::Edge;
 use crate::sync::metrics::StreamMetrics;
@@ -22,28 +22,29 @@ pub(crate) async fn mark_stale_endpoints(
         metrics.endpoints_stale.set(i64::from(stale));
     };
     let mut stale = restored;
-    // Until this many deltas were applied, the stream has not said that what is held is current.
-    let mut fresh_from = u64::from(restored);
+    // Since when nobody has said that what is held is current, and how many deltas had been applied by then. A stream
+    // alone does not say so: whoever answers may not know the cluster yet. A delta does, even an empty one.
+    let mut unsure = Some((Instant::now(), 0));
     mark(stale);
     loop {
         let now = status.borrow_and_update().clone();
-        let stale_at = match now.link {
-            Link::Up { .. } => None,
-            Link::Down { since_instant, .. } => {
-                Some(since_instant + edge.settings().timeouts.endpoints_stale)
+        let said = unsure.is_none_or(|(_, applied)| now.applied > applied);
+        match now.link {
+            Link::Down { since_instant, .. } if said => unsure = Some((since_instant, now.applied)),
+            Link::Up { .. } if said => {
+                unsure = None;
+                if std::mem::take(&mut stale) {
+                    mark(false);
+                    tracing::info!("endpoints are current again");
+                }
             }
-        };
-        if stale && stale_at.is_none() && now.applied >= fresh_from {
-            stale = false;
-            mark(false);
-            tracing::info!("endpoints are current again");
+            Link::Down { .. } | Link::Up { .. } => {}
         }
-        let changed = match stale_at {
-            Some(at) if !stale => tokio::select! {
+        let changed = match unsure {
+            Some((since, _)) if !stale => tokio::select! {
                 changed = status.changed() => changed,
-                () = sleep_until(at) => {
+                () = sleep_until(since + edge.settings().timeouts.endpoints_stale) => {
                     stale = true;
-                    fresh_from = now.applied + 1;
                     mark(true);
                     tracing::warn!("no control plane: endpoints may be stale and are reached through their Services");
                     Ok(())

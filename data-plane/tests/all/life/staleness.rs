@@ -14,7 +14,7 @@ async fn without_the_stream_requests_go_to_the_service_until_the_next_delta() {
         Backend::saying("pod").await,
         Backend::saying("cluster").await,
     );
-    let resources = resources(&pod, &cluster);
+    let resources = resources(&pod, &cluster, Duration::from_millis(100));
     let target = Snapshot::of(&resources);
     let mut control_plane = site.control_plane().await;
     let data_plane = site.data_plane();
@@ -44,9 +44,30 @@ async fn without_the_stream_requests_go_to_the_service_until_the_next_delta() {
     answers(&site, "pod").await;
 }
 
-fn resources(pod: &Backend, cluster: &Backend) -> Vec<Resource> {
+// It may have been restarted, too, and not know the cluster yet.
+#[tokio::test]
+async fn a_control_plane_that_says_nothing_does_not_make_endpoints_current() {
+    let site = Site::new();
+    let (pod, cluster) = (
+        Backend::saying("pod").await,
+        Backend::saying("cluster").await,
+    );
+    let resources = resources(&pod, &cluster, Duration::from_secs(1));
+    let target = Snapshot::of(&resources);
+    let mut control_plane = site.control_plane().await;
+    let _data_plane = site.data_plane();
+    control_plane.serve(7, &resources).await;
+    control_plane.stop().await;
+    let mut control_plane = site.control_plane().await;
+    let mut session = control_plane.session().await;
+    answers(&site, "cluster").await;
+    session.deliver(8, &target, &target).await;
+    answers(&site, "pod").await;
+}
+
+fn resources(pod: &Backend, cluster: &Backend, stale_after: Duration) -> Vec<Resource> {
     let mut settings = Settings::default();
-    settings.timeouts.endpoints_stale = Duration::from_millis(100);
+    settings.timeouts.endpoints_stale = stale_after;
     let mut resources = listeners().to_vec();
     resources.push(Resource::Settings(Box::new(settings)));
     resources.push(route("shop.example", "/", "web"));
