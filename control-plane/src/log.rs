@@ -52,13 +52,14 @@ fn parse(filter: &str) -> Result<EnvFilter, LogError> {
         })
     };
     parse(filter)?;
-    // kube logs each retry of a list that is forbidden and of a connection that fails, for ever. The source reports
-    // either once, as a problem. Whoever names the targets in the filter gets it back: the last directive for a target
-    // counts.
+    // kube logs each watch that breaks off, and each retry of a list that is forbidden or of a connection that fails, for
+    // ever. The source reports them once, as problems. Whoever names the targets in the filter gets it back: the last
+    // directive for a target counts.
     parse(&format!("{QUIET},{filter}"))
 }
 
-const QUIET: &str = "kube_runtime::watcher=error,kube_client::client::builder=off";
+const QUIET: &str = "kube_runtime::watcher=error,kube_client::client=error,kube_client::client::tls=warn,\
+                     kube_client::client::builder=off";
 
 #[cfg(test)]
 mod tests {

@@ -100,7 +100,7 @@ async fn a_file_that_is_no_text_is_a_problem_and_its_objects_stay() {
 async fn a_folder_that_goes_away_takes_nothing_with_it() {
     let mut observed = Observed::start(&[("sub/a.yaml", &service("a", 1))]).await;
     let folder = observed.path("");
-    let aside = folder.with_extension("aside");
+    let aside = folder.with_file_name("aside");
     fs::rename(&folder, &aside).unwrap();
     observed
         .until("it is a problem", |now| now.has_problem("FolderUnreadable"))

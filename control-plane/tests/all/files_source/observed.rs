@@ -14,7 +14,8 @@ use crate::wait::soon;
 
 /// A folder that is watched, and what its source has sent.
 pub(crate) struct Observed {
-    folder: TempDir,
+    _parent: TempDir,
+    folder: PathBuf,
     source: Source,
     _task: AbortOnDropHandle<()>,
     /// What holds after all that was sent.
@@ -29,12 +30,15 @@ pub(crate) struct Observed {
 impl Observed {
     /// Starts to watch a new folder with these files.
     pub(crate) async fn start(files: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("folder");
+        fs::create_dir(&folder).unwrap();
         for (name, text) in files {
-            write(&folder.path().join(name), text);
+            write(&folder.join(name), text);
         }
-        let (source, task) = files::start(folder.path()).await.unwrap();
+        let (source, task) = files::start(&folder).await.unwrap();
         let mut observed = Self {
+            _parent: parent,
             folder,
             source,
             _task: AbortOnDropHandle::new(tokio::spawn(async {
@@ -50,7 +54,7 @@ impl Observed {
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.folder.join(name)
     }
 
     pub(crate) fn write(&self, name: &str, text: &str) {
