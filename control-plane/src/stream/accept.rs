@@ -37,7 +37,11 @@ pub(crate) async fn accept(
             Some(_) = handshakes.join_next() => continue,
         };
         let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
+            // On a socket of both families, IPv4 comes as ::ffff:a.b.c.d.
+            Ok((stream, peer)) => (
+                stream,
+                SocketAddr::new(peer.ip().to_canonical(), peer.port()),
+            ),
             Err(error) => {
                 // One connection that failed before it was accepted, or no descriptor left: both pass.
                 tracing::warn!(%error, "cannot accept a connection of a data plane");

@@ -87,7 +87,7 @@ impl Registry {
                 other.node != process.node || status.disconnected.is_none()
             });
             nodes.processes.insert(process.clone(), status);
-            forget(&mut nodes.processes);
+            forget(&mut nodes.processes, Instant::now());
         });
         Connected {
             registry: self.clone(),
@@ -175,15 +175,14 @@ impl Drop for Connected {
                     other.node != self.process.node || status.disconnected.is_none()
                 });
             }
-            forget(&mut nodes.processes);
+            forget(&mut nodes.processes, Instant::now());
             nodes.processes.len() != before
         });
     }
 }
 
 /// Forgets who has been away too long, and of too many the longest away.
-fn forget(processes: &mut BTreeMap<Process, NodeStatus>) {
-    let now = Instant::now();
+fn forget(processes: &mut BTreeMap<Process, NodeStatus>, now: Instant) {
     processes.retain(|_, status| !status.is_forgotten(now));
     let mut gone: Vec<_> = (processes.iter())
         .filter_map(|(process, status)| Some((status.disconnected?.at, process.clone())))
@@ -198,3 +197,6 @@ fn forget(processes: &mut BTreeMap<Process, NodeStatus>) {
 /// Names are self-asserted: without a bound, one holder of a certificate could fill the memory with them.
 const MOST_DISCONNECTED: usize = 1000;
 const MOST_PROBLEMS: usize = 1000;
+
+#[cfg(test)]
+mod tests;
