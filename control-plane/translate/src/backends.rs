@@ -2,17 +2,18 @@
 //!
 //! It does not find endpoints (`endpoints.rs`). Every backend is made once, however many paths name it.
 
+mod port;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
-use k8s_openapi::api::networking::v1::{IngressBackend, IngressServiceBackend, ServiceBackendPort};
+use k8s_openapi::api::networking::v1::{IngressBackend, IngressServiceBackend};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use sluice_proto::{
-    Backend, BackendName, BackendProtocol, BackendTarget, Problem, Route, RouteAction,
-};
+use sluice_proto::{Backend, BackendName, BackendTarget, Problem, Route, RouteAction};
 
 use crate::annotations;
+use crate::claims::Routes;
 use crate::external_name;
 use crate::object;
 use crate::objects::Objects;
@@ -79,13 +80,13 @@ impl<'a> Backends<'a> {
         let default = ServiceSpec::default();
         let spec = service.spec.as_ref().unwrap_or(&default);
         let is_external = spec.type_.as_deref() == Some("ExternalName");
-        let port = chosen_port(named, spec, is_external)?;
-        let number = port_number(port.port).ok_or_else(|| port_missing(named, spec))?;
+        let port = port::chosen(named, spec, is_external)?;
+        let number = port::number(port.port).ok_or_else(|| port::missing(named, spec))?;
         let name = BackendName::of_service(namespace, &named.name, number);
         if self.made.contains_key(&name) {
             return Ok(name);
         }
-        let protocol = protocol(named, &port)?;
+        let protocol = port::protocol(named, &port)?;
         let target = if is_external {
             self.external_name(named, spec, number)?
         } else {
@@ -106,9 +107,12 @@ impl<'a> Backends<'a> {
     /// Returns those that a route names after all, and where their endpoints come from.
     pub(crate) fn into_parts(
         mut self,
-        routes: &[Route],
+        routes: &Routes,
     ) -> (BTreeMap<BackendName, Backend>, Services) {
-        let named: BTreeSet<_> = routes.iter().flat_map(backends_of).collect();
+        let named: BTreeSet<_> = routes
+            .values()
+            .flat_map(|route| backends_of(route))
+            .collect();
         self.made.retain(|name, _| named.contains(name));
         for ports in self.services.values_mut() {
             ports.retain(|port| named.contains(&port.backend));
@@ -168,7 +172,7 @@ impl<'a> Backends<'a> {
             name: port.name.clone().unwrap_or_default(),
             target: match &port.target_port {
                 None => Some(number),
-                Some(IntOrString::Int(target)) => port_number(*target),
+                Some(IntOrString::Int(target)) => port::number(*target),
                 // Each pod may have another number for it: only the slices know.
                 Some(IntOrString::String(_)) => None,
             },
@@ -220,109 +224,6 @@ fn service_missing(namespace: &str, name: &str) -> NoBackend {
     )
 }
 
-/// Returns the port of the Service that the path names.
-fn chosen_port(
-    named: &IngressServiceBackend,
-    spec: &ServiceSpec,
-    is_external: bool,
-) -> Result<ServicePort, NoBackend> {
-    let port = named.port.clone().unwrap_or_default();
-    let matches = |candidate: &&ServicePort| match &port {
-        ServiceBackendPort {
-            name: Some(name),
-            number: None,
-        } => candidate.name.as_ref() == Some(name),
-        ServiceBackendPort { number, .. } => Some(candidate.port) == *number,
-    };
-    if port.name.is_some() == port.number.is_some() {
-        return Err(NoBackend::Ingress(
-            "service.port",
-            Fault::new(
-                ProblemCode::BackendInvalid,
-                "the backend names its port not at all or twice; the path answers 503",
-                "Set either number or name of the port",
-            ),
-        ));
-    }
-    let candidates = spec.ports.iter().flatten();
-    // The same number may be open for UDP, too (HTTP/3).
-    let tcp =
-        candidates.filter(|candidate| candidate.protocol.as_deref().unwrap_or("TCP") == "TCP");
-    match (tcp.clone().find(matches), port.number) {
-        (Some(port), _) => Ok(port.clone()),
-        // "port: may be omitted" for a Service that is just another name.
-        (None, Some(number)) if is_external && spec.ports.as_ref().is_none_or(Vec::is_empty) => {
-            Ok(ServicePort {
-                port: number,
-                ..ServicePort::default()
-            })
-        }
-        (None, _) => Err(port_missing(named, spec)),
-    }
-}
-
-fn port_missing(named: &IngressServiceBackend, spec: &ServiceSpec) -> NoBackend {
-    let port = named.port.clone().unwrap_or_default();
-    let (field, port) = match (port.name, port.number) {
-        (Some(name), _) => ("service.port.name", format!("named {name:?}")),
-        (None, number) => (
-            "service.port.number",
-            number.unwrap_or_default().to_string(),
-        ),
-    };
-    let ports = spec.ports.iter().flatten().map(|port| {
-        let name = port
-            .name
-            .as_ref()
-            .map_or_else(String::new, |name| format!(" ({name})"));
-        let protocol = port.protocol.as_deref().unwrap_or("TCP");
-        format!("{}/{protocol}{name}", port.port)
-    });
-    let ports: Vec<_> = ports.collect();
-    let remedy = if ports.is_empty() {
-        "Give the Service a port".to_owned()
-    } else {
-        format!("Name one that it has: {}", ports.join(", "))
-    };
-    NoBackend::Ingress(
-        field,
-        Fault::new(
-            ProblemCode::ServicePortMissing,
-            format!(
-                "the Service {} has no TCP port {port}; the path answers 503",
-                named.name
-            ),
-            remedy,
-        ),
-    )
-}
-
-/// Returns what the endpoints speak. "Kubernetes-defined prefixed names: `kubernetes.io/h2c`: HTTP/2 prior knowledge
-/// over cleartext"; `h2c` and `grpc` were in use before.
-fn protocol(
-    named: &IngressServiceBackend,
-    port: &ServicePort,
-) -> Result<BackendProtocol, NoBackend> {
-    match port.app_protocol.as_deref() {
-        Some("kubernetes.io/h2c" | "h2c" | "grpc") => Ok(BackendProtocol::H2c),
-        Some(protocol @ ("https" | "wss" | "grpcs" | "kubernetes.io/wss")) => {
-            Err(NoBackend::Ingress(
-                "service.port",
-                Fault::new(
-                    ProblemCode::ProtocolUnsupported,
-                    format!(
-                        "port {} of the Service {} has the appProtocol {protocol}, but TLS to endpoints is not supported \
-                     yet; the path answers 503",
-                        port.port, named.name
-                    ),
-                    "Use a port that speaks HTTP in clear",
-                ),
-            ))
-        }
-        _ => Ok(BackendProtocol::Http1),
-    }
-}
-
 /// Returns the Service's own addresses; none for a headless one.
 fn cluster_addresses(
     service: &Service,
@@ -361,8 +262,4 @@ fn cluster_addresses(
     addresses.sort();
     addresses.dedup();
     addresses
-}
-
-fn port_number(number: i32) -> Option<u16> {
-    u16::try_from(number).ok().filter(|number| *number != 0)
 }

@@ -46,14 +46,17 @@ impl Owners {
     }
 }
 
-/// Returns the routes that get their host and path, sorted by them, and reports the others.
+/// The routes that got their host and path, sorted by them.
+pub(crate) type Routes = BTreeMap<(HostPattern, PathMatch), Box<Route>>;
+
+/// Returns the routes that get their host and path, and reports the others.
 pub(crate) fn settle(
     claims: Vec<Claim>,
     owners: &Owners,
     across_namespaces: bool,
     problems: &mut Problems,
-) -> Vec<Route> {
-    let mut routes: BTreeMap<(HostPattern, PathMatch), Route> = BTreeMap::new();
+) -> Routes {
+    let mut routes = Routes::new();
     let (behind, before): (Vec<_>, Vec<_>) =
         (claims.into_iter()).partition(|claim| claim.stands_back);
     for claim in before.into_iter().chain(behind) {
@@ -74,7 +77,7 @@ pub(crate) fn settle(
             }
         }
     }
-    routes.into_values().collect()
+    routes
 }
 
 fn shared(host: &HostPattern, owner: &ObjectReference, across_namespaces: bool) -> Fault {

@@ -17,7 +17,7 @@ use crate::tls::IngressTls;
 
 /// A route, before it is known whether it gets its host and path.
 pub(crate) struct Claim {
-    pub(crate) route: Route,
+    pub(crate) route: Box<Route>,
     /// It stands there only because it cannot stand where its author wrote, or is a variant of another one: any route
     /// that is written for the host and path wins, however young.
     pub(crate) stands_back: bool,
@@ -151,7 +151,7 @@ impl Writer<'_, '_, '_> {
             action: refused.map_or(action, RouteAction::Unavailable),
         };
         self.claims.push(Claim {
-            route,
+            route: Box::new(route),
             stands_back: stands_back || self.judgement.yields,
         });
     }

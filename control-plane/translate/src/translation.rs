@@ -38,8 +38,9 @@ pub struct Translation {
     pub resources: BTreeMap<ResourceKey, Arc<Resource>>,
     /// What is wrong with the objects, sorted; each once.
     pub problems: Vec<Problem>,
-    services: Services,
-    problems_of_objects: Problems,
+    services: Arc<Services>,
+    problems_of_objects: Arc<Problems>,
+    /// Of the Services that have some.
     problems_of_endpoints: BTreeMap<(String, String), Problems>,
 }
 
@@ -72,29 +73,26 @@ pub fn translate(objects: &Objects, options: &Options) -> Translation {
     let (backends, services) = backends.into_parts(&routes);
 
     let listeners = settings.listeners.iter().cloned().map(Resource::Listener);
-    let resources = listeners
+    let resources: BTreeMap<_, _> = listeners
         .chain([Resource::Settings(Box::new(settings.edge.clone()))])
         .chain([Resource::Certificate(default)])
         .chain(certificates.into_values().map(Resource::Certificate))
         .chain(hosts.into_iter().map(Resource::Host))
         .chain(backends.into_values().map(Resource::Backend))
-        .chain(
-            routes
-                .into_iter()
-                .map(|route| Resource::Route(Box::new(route))),
-        );
+        .chain(routes.into_values().map(Resource::Route))
+        .map(|resource| (resource.key(), Arc::new(resource)))
+        .collect();
     let mut translation = Translation {
-        snapshot: Snapshot::default(),
-        resources: BTreeMap::new(),
+        snapshot: (resources.iter())
+            .map(|(key, resource)| (key.clone(), Arc::new(Entry::new(resource.body()))))
+            .collect(),
+        resources,
         problems: Vec::new(),
-        services,
-        problems_of_objects: problems,
+        services: Arc::new(services),
+        problems_of_objects: Arc::new(problems),
         problems_of_endpoints: BTreeMap::new(),
     };
-    for resource in resources {
-        translation.put(resource);
-    }
-    for service in translation.services.clone().keys() {
+    for service in Arc::clone(&translation.services).keys() {
         translation.put_endpoints(objects, service);
     }
     translation.merge_problems();
@@ -109,7 +107,14 @@ pub fn retranslate_endpoints(
     last: &Translation,
     services: &BTreeSet<(String, String)>,
 ) -> Translation {
-    let mut translation = last.clone();
+    let mut translation = Translation {
+        snapshot: last.snapshot.clone(),
+        resources: last.resources.clone(),
+        problems: Vec::new(),
+        services: Arc::clone(&last.services),
+        problems_of_objects: Arc::clone(&last.problems_of_objects),
+        problems_of_endpoints: last.problems_of_endpoints.clone(),
+    };
     for service in services {
         translation.put_endpoints(objects, service);
     }
@@ -145,15 +150,20 @@ impl Translation {
 
     /// Finds the endpoints of a Service anew, if a route names it.
     fn put_endpoints(&mut self, objects: &Objects, service: &(String, String)) {
-        let Some(ports) = self.services.get(service).cloned() else {
+        let services = Arc::clone(&self.services);
+        let Some(ports) = services.get(service) else {
             return;
         };
         let mut problems = Problems::default();
-        for port in &ports {
+        for port in ports {
             let found = endpoints(objects, &service.0, &service.1, port, &mut problems);
             self.put(Resource::Endpoints(found));
         }
-        self.problems_of_endpoints.insert(service.clone(), problems);
+        if problems.is_empty() {
+            self.problems_of_endpoints.remove(service);
+        } else {
+            self.problems_of_endpoints.insert(service.clone(), problems);
+        }
     }
 
     fn merge_problems(&mut self) {

@@ -191,6 +191,7 @@ fn nothing_shows_a_secret() {
         "apiVersion: v1\nkind: Secret\nmetadata: {name: tls}\ndata: {tls.key: \"TWFya2Vk\n",
         "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Secret, metadata: {name: tls}, data: TWFya2Vk}\n",
         "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Secret, data: *TWFya2Vk}\n",
+        "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Secret, metadata: TWFya2Vk}\n",
     ] {
         let parsed = parse_objects(broken);
         assert_eq!(
