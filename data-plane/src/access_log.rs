@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::metrics::CoreCounters;
@@ -59,6 +60,42 @@ pub(crate) struct Line<'a> {
     pub(crate) problem: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) user_agent: Option<&'a str>,
+}
+
+impl<'a> Line<'a> {
+    /// Returns the line of a request that could not be read: nothing is known of it but who sent it.
+    pub(crate) fn unread(peer: &'a str, scheme: &'a str, status: u16, error: &'a str) -> Self {
+        Self {
+            time: now(),
+            request_id: "",
+            client: peer.to_owned(),
+            peer: peer.to_owned(),
+            method: "",
+            scheme,
+            host: "",
+            path: "",
+            protocol: "HTTP/1.1",
+            status,
+            bytes_received: 0,
+            bytes_sent: 0,
+            duration_ms: 0.0,
+            namespace: None,
+            ingress: None,
+            route: None,
+            backend: None,
+            endpoint: None,
+            tries: 0,
+            upstream_headers_ms: None,
+            error: Some(error),
+            problem: None,
+            user_agent: None,
+        }
+    }
+}
+
+/// Returns the time as lines have it.
+pub(crate) fn now() -> String {
+    format!("{:.3}", Timestamp::now())
 }
 
 /// The thread that writes, and the way to it.

@@ -2,6 +2,15 @@
 //! connection, response.
 //!
 //! Everything here runs on the core that has the client's connection.
+//!
+//! What a backend may rely on: the request target, `Host` and all headers between the two ends come as the client sent
+//! them. Paths are compared and passed on byte by byte: no escape is decoded, no dot segment removed. `X-Forwarded-For`,
+//! `-Proto`, `-Host` and `-Port`, `X-Real-IP` and `X-Request-Id` are set here (see `forwarded`); `Forwarded` is never
+//! passed on.
+//!
+//! What is left out on purpose: `Via`, which RFC 9110, section 7.6.3, wants a gateway to add to requests; the proxies that
+//! Sluice takes over from do not either, and some servers turn compression off when they see it. `CONNECT` is answered
+//! 501. WebSocket over HTTP/2 (extended `CONNECT`, RFC 8441) is not offered: browsers then open an HTTP/1.1 connection.
 
 mod body;
 mod exchange;
@@ -22,6 +31,7 @@ use std::sync::Arc;
 
 use http::header::CONNECTION;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http_body::Body;
 use hyper::body::Incoming;
 
 use crate::cores::{ClientConnection, Core, Phase, RequestInFlight};
@@ -42,6 +52,7 @@ pub(crate) async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<ResponseBody>, Infallible> {
     let is_http1 = request.version() < Version::HTTP_2;
+    connection.set_unread(!request.body().is_end_stream());
     let mut exchange = Exchange::begin(RequestInFlight::begin(&core, &connection));
     let mut response = match route_and_forward(&core, &connection, &mut exchange, request).await {
         Ok(forwarded) => forwarded.into_response(exchange),

@@ -19,6 +19,7 @@ use sluice_proto::{ListenerProtocol, Settings, Timeouts};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
+use crate::access_log::Line;
 use crate::cores::stream::{Activity, Waiting, Watched};
 use crate::cores::{Accepted, Core, Counted, Phase};
 use crate::listener::OpenedBy;
@@ -114,6 +115,13 @@ impl ClientConnection {
         }
     }
 
+    /// Notes whether the client still has to send a part of a body: if the connection is closed now, it is closed in
+    /// stages.
+    pub(crate) fn set_unread(&self, unread: bool) {
+        // With HTTP/2 a stream is closed, not the connection.
+        self.activity.set_unread(unread && !self.http2.get());
+    }
+
     pub(super) fn is_http2(&self) -> bool {
         self.http2.get()
     }
@@ -197,7 +205,7 @@ impl ClientConnection {
             })
             .await
         {
-            Driven::Ended(Err(error)) => core.count(&error),
+            Driven::Ended(Err(error)) => core.count(self, &error),
             Driven::Ended(Ok(())) | Driven::Finished => {}
             Driven::Aborted => core.counters.protocol_error(ProtocolError::HeaderTimeout),
         }
@@ -229,7 +237,7 @@ impl ClientConnection {
             })
             .await
         {
-            Driven::Ended(Err(error)) => core.count(&error),
+            Driven::Ended(Err(error)) => core.count(self, &error),
             Driven::Ended(Ok(())) | Driven::Finished | Driven::Aborted => {}
         }
     }
@@ -303,11 +311,19 @@ impl Drop for RequestInFlight {
 
 impl Core {
     // hyper has answered these by itself (400, 431), so no request shows them.
-    fn count(&self, error: &hyper::Error) {
-        if error.is_parse_too_large() {
-            self.counters.protocol_error(ProtocolError::TooLarge);
+    fn count(&self, connection: &ClientConnection, error: &hyper::Error) {
+        let (error, status, name) = if error.is_parse_too_large() {
+            (ProtocolError::TooLarge, 431, "request_too_large")
         } else if error.is_parse() {
-            self.counters.protocol_error(ProtocolError::Malformed);
+            (ProtocolError::Malformed, 400, "request_malformed")
+        } else {
+            return;
+        };
+        self.counters.protocol_error(error);
+        if self.served().settings.access_log.enabled {
+            let peer = connection.peer.to_string();
+            let scheme = connection.scheme().as_str();
+            self.lines.push(&Line::unread(&peer, scheme, status, name));
         }
     }
 }

@@ -1,14 +1,17 @@
 //! A client's bytes, with a note of when some came: how a connection that waits for a request is told from one that
 //! waits for the rest of one.
 
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
 
 use crate::clock::uptime_ms;
 
@@ -18,6 +21,8 @@ pub(super) struct Activity {
     in_flight: AtomicU32,
     since_ms: AtomicU64,
     reading_head: AtomicBool,
+    // A part of a request's body has not been read.
+    unread: AtomicBool,
 }
 
 /// What a client lets its connection wait for.
@@ -36,6 +41,7 @@ impl Activity {
             in_flight: AtomicU32::new(0),
             since_ms: AtomicU64::new(uptime_ms()),
             reading_head: AtomicBool::new(true),
+            unread: AtomicBool::new(false),
         }
     }
 
@@ -48,6 +54,11 @@ impl Activity {
         if self.in_flight.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.since_ms.store(uptime_ms(), Ordering::Relaxed);
         }
+    }
+
+    /// Notes whether the client still has to send a part of a body.
+    pub(super) fn set_unread(&self, unread: bool) {
+        self.unread.store(unread, Ordering::Relaxed);
     }
 
     /// Notes that whatever comes now need not be a request: HTTP/2 sends other frames, too.
@@ -68,6 +79,11 @@ impl Activity {
         Some((waiting, self.since_ms.load(Ordering::Relaxed)))
     }
 
+    // Whether the client is in the middle of something.
+    fn is_sending(&self) -> bool {
+        self.unread.load(Ordering::Relaxed) || self.reading_head.load(Ordering::Relaxed)
+    }
+
     fn received(&self) {
         let waits = self.in_flight.load(Ordering::Relaxed) == 0;
         if waits && !self.reading_head.swap(true, Ordering::Relaxed) {
@@ -76,16 +92,23 @@ impl Activity {
     }
 }
 
-/// A stream that notes when bytes come while no request is answered.
+/// A stream that notes when bytes come while no request is answered, and that is closed in stages.
 #[derive(Debug)]
 pub(super) struct Watched<I> {
     inner: I,
     activity: Arc<Activity>,
+    ended: bool,
+    linger: Option<Pin<Box<Sleep>>>,
 }
 
 impl<I> Watched<I> {
     pub(super) const fn new(inner: I, activity: Arc<Activity>) -> Self {
-        Self { inner, activity }
+        Self {
+            inner,
+            activity,
+            ended: false,
+            linger: None,
+        }
     }
 }
 
@@ -106,12 +129,14 @@ impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
         let polled = Pin::new(&mut self.inner).poll_read(cx, buffer);
         if buffer.filled().len() > before {
             self.activity.received();
+        } else if polled.is_ready() {
+            self.ended = true;
         }
         polled
     }
 }
 
-impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
+impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<I> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -124,8 +149,30 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
         Pin::new(&mut self.inner).poll_flush(cx)
     }
 
+    // RFC 9112, section 9.6: "If a server performs an immediate close of a TCP connection, there is a significant risk
+    // that the client will not be able to read the last HTTP response. [...] To avoid the TCP reset problem, servers
+    // typically close a connection in stages." What the client was about to send is read and dropped for a while.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
+        if self.linger.is_none() {
+            ready!(Pin::new(&mut self.inner).poll_shutdown(cx))?;
+            if self.ended || !self.activity.is_sending() {
+                return Poll::Ready(Ok(()));
+            }
+            self.linger = Some(Box::pin(sleep(LINGER)));
+        }
+        let mut dropped = [0; 4096];
+        while !self.ended {
+            let mut buffer = ReadBuf::new(&mut dropped);
+            match Pin::new(&mut self.inner).poll_read(cx, &mut buffer) {
+                Poll::Ready(read) => self.ended = read.is_err() || buffer.filled().is_empty(),
+                Poll::Pending => break,
+            }
+        }
+        let ended = self.ended;
+        match &mut self.linger {
+            Some(linger) if !ended => linger.as_mut().poll(cx).map(Ok),
+            _ => Poll::Ready(Ok(())),
+        }
     }
 
     fn poll_write_vectored(
@@ -140,3 +187,5 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
         self.inner.is_write_vectored()
     }
 }
+
+const LINGER: Duration = Duration::from_secs(2);

@@ -23,10 +23,11 @@ pub(super) struct Listeners {
 
 #[derive(Default)]
 struct State {
-    // `None` before the first snapshot, and again once they have been closed for good.
+    // `None` before the first snapshot, and again once they are closed.
     wanted: Option<BTreeMap<Arc<str>, Listener>>,
     open: BTreeMap<Arc<str>, OpenListener>,
     failed: BTreeMap<Arc<str>, Problem>,
+    closed: bool,
 }
 
 impl Listeners {
@@ -49,8 +50,10 @@ impl Listeners {
     /// Opens and closes listeners until these are open.
     pub(super) fn set(&self, wanted: &BTreeMap<Arc<str>, Listener>) {
         let mut state = self.state();
-        state.wanted = Some(wanted.clone());
-        self.reconcile(&mut state);
+        if !state.closed {
+            state.wanted = Some(wanted.clone());
+            self.reconcile(&mut state);
+        }
     }
 
     /// Returns whether there is a snapshot, and all of its listeners are open.
@@ -92,6 +95,7 @@ impl Listeners {
 
     fn take(&self) -> BTreeMap<Arc<str>, OpenListener> {
         let mut state = self.state();
+        state.closed = true;
         state.wanted = None;
         state.failed.clear();
         std::mem::take(&mut state.open)
@@ -102,6 +106,7 @@ impl Listeners {
             wanted: Some(wanted),
             open,
             failed,
+            closed: false,
         } = state
         else {
             return;

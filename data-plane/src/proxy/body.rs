@@ -12,6 +12,8 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::cores::ClientConnection;
+
 /// A client's body, as it is sent to an endpoint.
 pub(crate) enum RequestBody {
     /// None.
@@ -30,6 +32,7 @@ pub(crate) struct ReceivedBody {
     idle: Duration,
     timer: RefCell<Option<Pin<Box<Sleep>>>>,
     last_piece: Cell<Instant>,
+    connection: Rc<ClientConnection>,
 }
 
 /// Why a client's body did not come whole: the client is at fault.
@@ -42,8 +45,12 @@ pub(crate) enum BodyFailure {
 }
 
 impl RequestBody {
-    /// Returns the body that `incoming` is, which may pause for `idle`.
-    pub(super) fn new(incoming: Incoming, idle: Duration) -> Self {
+    /// Returns the body that `incoming` is, which comes over `connection` and may pause for `idle`.
+    pub(super) fn new(
+        incoming: Incoming,
+        connection: &Rc<ClientConnection>,
+        idle: Duration,
+    ) -> Self {
         if incoming.is_end_stream() {
             return Self::Empty;
         }
@@ -56,6 +63,7 @@ impl RequestBody {
             idle,
             timer: RefCell::new(None),
             last_piece: Cell::new(Instant::now()),
+            connection: Rc::clone(connection),
         }))
     }
 
@@ -98,8 +106,12 @@ impl ReceivedBody {
     }
 
     fn poll_frame(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFailure>>> {
-        match Pin::new(&mut *self.incoming.borrow_mut()).poll_frame(cx) {
+        let mut incoming = self.incoming.borrow_mut();
+        match Pin::new(&mut *incoming).poll_frame(cx) {
             Poll::Ready(frame) => {
+                if frame.is_none() || incoming.is_end_stream() {
+                    self.connection.set_unread(false);
+                }
                 self.waiting.set(false);
                 self.taken.set(true);
                 self.last_piece.set(Instant::now());

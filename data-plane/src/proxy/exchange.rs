@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use http::header::USER_AGENT;
 use http::{HeaderValue, Method, Request, StatusCode, Version};
-use jiff::Timestamp;
 use sluice_proto::BackendName;
 use sluice_routing::ClientAddress;
 use tokio::time::Instant;
 
-use crate::access_log::Line;
-use crate::cores::{RequestInFlight, Scheme};
+use crate::access_log::{self, Line};
+use crate::cores::{ClientConnection, RequestInFlight, Scheme};
 use crate::metrics::RouteCounters;
 use crate::proxy::body::ReceivedBody;
 use crate::proxy::forwarded;
@@ -98,6 +97,10 @@ impl Exchange {
         }
     }
 
+    pub(super) const fn connection(&self) -> &Rc<ClientConnection> {
+        self.in_flight.connection()
+    }
+
     pub(super) const fn request_id(&self) -> &HeaderValue {
         &self.request_id
     }
@@ -173,7 +176,7 @@ impl Exchange {
         let since_start = |at: Instant| at.duration_since(self.started).as_secs_f64() * 1_000.0;
         let route = log.route.as_ref().map(|route| &*route.route);
         self.in_flight.core().lines.push(&Line {
-            time: format!("{:.3}", Timestamp::now()),
+            time: access_log::now(),
             request_id: self.request_id.to_str().unwrap_or_default(),
             client: log.client.address.to_string(),
             peer: self.in_flight.connection().peer.to_string(),

@@ -45,7 +45,8 @@ pub(super) async fn forward(
     wanted: Option<Wanted>,
 ) -> Result<Forwarded, Cause> {
     let idle = settings.timeouts.request_body_idle;
-    let request = request.map(|incoming| RequestBody::new(incoming, idle));
+    let connection = exchange.connection();
+    let request = request.map(|incoming| RequestBody::new(incoming, connection, idle));
     exchange.take_body(request.body().received());
     let mut request = for_protocol(request, backend.protocol)?;
     let mut tries = Tries::default();

@@ -104,12 +104,15 @@ impl Pool {
     fn take(&self, endpoint: u64) -> Option<http1::SendRequest<RequestBody>> {
         let mut endpoints = self.endpoints.borrow_mut();
         let idle = &mut endpoints.get_mut(&endpoint)?.idle;
-        idle.retain(|connection| !connection.sender.is_closed());
-        // One that is not ready has not quite ended with the last request.
-        let ready = idle
-            .iter()
-            .rposition(|connection| connection.sender.is_ready())?;
-        Some(idle.swap_remove(ready).sender)
+        for at in (0..idle.len()).rev() {
+            if idle[at].sender.is_closed() {
+                idle.remove(at);
+            } else if idle[at].sender.is_ready() {
+                return Some(idle.remove(at).sender);
+            }
+            // Any other has not quite ended with its last request.
+        }
+        None
     }
 
     async fn share(

@@ -36,7 +36,7 @@ async fn held() -> (Backend, Arc<Notify>, TestEdge) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_in_flight_is_finished_and_then_it_is_over_at_once() {
-    let (backend, go, edge) = held().await;
+    let (backend, go, mut edge) = held().await;
     let address = edge.http();
     let mut in_flight = Vec::new();
     for mut client in [Client::http1(address).await, Client::http2(address).await] {
@@ -79,6 +79,9 @@ async fn what_is_in_flight_is_finished_and_then_it_is_over_at_once() {
         tokio::net::TcpStream::connect(address).await.is_err(),
         "nobody listens any more"
     );
+    edge.apply([route("new.example", "/", "quick")]);
+    let status = edge.edge.status();
+    assert!(status.listeners.is_empty() && !status.serving, "{status:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

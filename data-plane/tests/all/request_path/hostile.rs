@@ -17,29 +17,58 @@ async fn edge() -> (TestEdge, Backend) {
 
 #[tokio::test]
 async fn a_header_of_100_megabytes_is_answered_431_and_closed_without_being_kept() {
-    let (edge, _web) = edge().await;
-    let mut stream = TcpStream::connect(edge.http()).await.unwrap();
-    stream
-        .write_all(b"GET / HTTP/1.1\r\nHost: shop.example\r\nX-Large: ")
+    let (mut edge, _web) = edge().await;
+    edge.settings(|settings| settings.access_log.enabled = true);
+    let stream = TcpStream::connect(edge.http()).await.unwrap();
+    let (mut reading, mut writing) = stream.into_split();
+    let head = b"GET / HTTP/1.1\r\nHost: shop.example\r\nX-Large: ";
+    writing.write_all(head).await.unwrap();
+    let before = resident_bytes();
+    let sending = tokio::spawn(async move {
+        let piece = vec![b'a'; 64 * 1024];
+        let mut sent = 0;
+        while sent < 100 << 20 && writing.write_all(&piece).await.is_ok() {
+            sent += piece.len();
+        }
+        // The client keeps its side open: the edge has to end it.
+        writing
+    });
+    let mut answer = [0; 12];
+    within("an answer", reading.read_exact(&mut answer))
         .await
         .unwrap();
-    let piece = vec![b'a'; 64 * 1024];
-    let mut sent = 0;
-    let before = resident_bytes();
-    while sent < 100 << 20 {
-        match stream.write(&piece).await {
-            Ok(count) => sent += count,
-            Err(_) => break,
-        }
-    }
-    assert!(sent < 100 << 20, "all of it was taken");
+    assert_eq!(&answer, b"HTTP/1.1 431");
     let grown = resident_bytes().saturating_sub(before);
-    assert!(grown < 16 << 20, "{grown} bytes are kept of {sent} sent");
-    eventually("it is counted", async || {
-        edge.metric("sluice_client_protocol_errors_total", "too_large") == 1.0
-    })
-    .await;
+    assert!(grown < 16 << 20, "{grown} bytes are kept");
+    drop(within("the end of sending", sending).await.unwrap());
+    let line = edge.line(|_| true).await;
+    assert_eq!(
+        (&line["status"], &line["error"]),
+        (&431.into(), &"request_too_large".into())
+    );
+    assert_eq!(
+        edge.metric("sluice_client_protocol_errors_total", "too_large"),
+        1.0
+    );
+    eventually("it is closed", async || edge.edge.status().connections == 0).await;
     assert_eq!(get(edge.http(), "shop.example", "/").await.body, "web");
+}
+
+#[tokio::test]
+async fn a_client_that_sends_a_body_nobody_wants_still_reads_why() {
+    let edge = TestEdge::serving([]);
+    let stream = TcpStream::connect(edge.http()).await.unwrap();
+    let (mut reading, mut writing) = stream.into_split();
+    let head = "POST / HTTP/1.1\r\nHost: nobody.example\r\nContent-Length: 50000000\r\n\r\n";
+    writing.write_all(head.as_bytes()).await.unwrap();
+    // All of it is sent before the answer is looked at.
+    let sent = writing.write_all(&vec![b'a'; 50_000_000]).await;
+    assert!(sent.is_ok(), "{sent:?}");
+    let mut answer = String::new();
+    within("the answer", reading.read_to_string(&mut answer))
+        .await
+        .unwrap();
+    assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
 }
 
 fn resident_bytes() -> usize {
