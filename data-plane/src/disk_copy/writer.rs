@@ -119,3 +119,72 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 const BETWEEN_WRITES: Duration = Duration::from_secs(1);
 const AFTER_A_FAILURE: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::disk_copy::format::tests::kept;
+
+    #[tokio::test]
+    async fn a_burst_is_one_write_or_two_and_the_last_state_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let copy = Arc::new(DiskCopy::open(folder.path(), &[7; 32]).unwrap());
+        let (change, changes) = watch::channel((0, "a look for the control plane"));
+        let (generation, writes) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let (current, counted) = (Arc::clone(&generation), Arc::clone(&writes));
+        let writer = Writer {
+            copy: Arc::clone(&copy),
+            changes,
+            version: |change: &(u64, &str)| change.0,
+            current: move || {
+                counted.fetch_add(1, Ordering::SeqCst);
+                Kept {
+                    generation: current.load(Ordering::SeqCst),
+                    ..kept(3)
+                }
+            },
+            node: "node-a".to_owned(),
+            problem: watch::Sender::new(None),
+        };
+        let writer = tokio::spawn(writer.run());
+        let start = Instant::now();
+        for number in 1..=200 {
+            generation.store(number, Ordering::SeqCst);
+            change.send_replace((number, "accepted"));
+            change.send_replace((number, "another look"));
+            tokio::task::yield_now().await;
+            sleep(Duration::from_millis(1)).await;
+        }
+        drop(change);
+        writer.await.unwrap();
+        assert_eq!(copy.load().unwrap().unwrap().generation, 200);
+        let most = start.elapsed().as_secs() + 2;
+        let writes = writes.load(Ordering::SeqCst);
+        assert!(writes <= most, "{writes} writes where {most} are enough");
+    }
+
+    #[tokio::test]
+    async fn what_is_on_disk_already_is_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let copy = Arc::new(DiskCopy::open(folder.path(), &[7; 32]).unwrap());
+        let (change, changes) = watch::channel((7, "restored"));
+        change.send_replace((7, "a look for the control plane"));
+        let writer = Writer {
+            copy: Arc::clone(&copy),
+            changes,
+            version: |change: &(u64, &str)| change.0,
+            current: || kept(3),
+            node: "node-a".to_owned(),
+            problem: watch::Sender::new(None),
+        };
+        let writer = tokio::spawn(writer.run());
+        change.send_replace((7, "another look"));
+        drop(change);
+        writer.await.unwrap();
+        assert_eq!(copy.load().unwrap(), None);
+    }
+}

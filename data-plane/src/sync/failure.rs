@@ -57,7 +57,7 @@ impl Failure {
             if !line.contains(&told) {
                 line = format!("{line}: {told}");
             }
-            remedy = remedy.or_else(|| tls_error(error).and_then(remedy_of));
+            remedy = remedy.or_else(|| self::remedy(error));
             cause = error.source();
         }
         match remedy {
@@ -67,29 +67,25 @@ impl Failure {
     }
 }
 
-// TLS hides its errors in errors of I/O, and HTTP/2 hides those.
-fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
-    if let Some(error) = error.downcast_ref() {
-        return Some(error);
+fn remedy(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    // TLS hides its errors in errors of I/O.
+    let io: Option<&io::Error> = error.downcast_ref();
+    let hidden = io.and_then(|io| io.get_ref()?.downcast_ref());
+    if let Some(error) = hidden.or_else(|| error.downcast_ref()) {
+        return remedy_of(error);
     }
-    let io = error.downcast_ref::<io::Error>();
-    let io = io.or_else(|| error.downcast_ref::<h2::Error>()?.get_io())?;
-    io.get_ref()?.downcast_ref()
+    // Once HTTP/2 has begun, it keeps no more of them than their text.
+    let told = io?.to_string();
+    CERTIFICATE_REFUSED
+        .map(rustls::Error::AlertReceived)
+        .iter()
+        .find(|alert| told == alert.to_string())
+        .and_then(remedy_of)
 }
 
 fn remedy_of(error: &rustls::Error) -> Option<&'static str> {
     match error {
-        rustls::Error::AlertReceived(
-            AlertDescription::AccessDenied
-            | AlertDescription::BadCertificate
-            | AlertDescription::CertificateExpired
-            | AlertDescription::CertificateRequired
-            | AlertDescription::CertificateRevoked
-            | AlertDescription::CertificateUnknown
-            | AlertDescription::DecryptError
-            | AlertDescription::UnknownCA
-            | AlertDescription::UnsupportedCertificate,
-        ) => Some(
+        rustls::Error::AlertReceived(alert) if CERTIFICATE_REFUSED.contains(alert) => Some(
             "the control plane does not accept tls.crt of --identity-dir: mount the data-plane folder that this very \
              control plane made",
         ),
@@ -118,6 +114,19 @@ fn remedy_of(error: &rustls::Error) -> Option<&'static str> {
         _ => None,
     }
 }
+
+/// What a server says that does not accept its client's certificate.
+const CERTIFICATE_REFUSED: [AlertDescription; 9] = [
+    AlertDescription::AccessDenied,
+    AlertDescription::BadCertificate,
+    AlertDescription::CertificateExpired,
+    AlertDescription::CertificateRequired,
+    AlertDescription::CertificateRevoked,
+    AlertDescription::CertificateUnknown,
+    AlertDescription::DecryptError,
+    AlertDescription::UnknownCA,
+    AlertDescription::UnsupportedCertificate,
+];
 
 #[cfg(test)]
 mod tests {

@@ -1,9 +1,12 @@
 //! The life of a data plane: the real program, with a real control plane's end of the stream, real folders and signals.
 
 mod admin;
+mod disk;
+mod half_open;
 mod harness;
 mod identity;
 mod restart;
 mod staleness;
 mod stop;
 mod stream;
+mod trust;

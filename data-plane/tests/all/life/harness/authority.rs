@@ -19,7 +19,12 @@ impl Authority {
 
     /// Returns the TLS of a control plane: only data planes of this authority come in.
     pub(crate) fn server(&self) -> ServerTlsConfig {
-        let (certificate, key) = self.issue("control-plane.sluice.internal");
+        self.server_named("control-plane.sluice.internal")
+    }
+
+    /// Returns the TLS of a server of this name; only data planes of this authority come in.
+    pub(crate) fn server_named(&self, name: &str) -> ServerTlsConfig {
+        let (certificate, key) = self.issue(name);
         ServerTlsConfig::new()
             .identity(Identity::from_pem(certificate, key))
             .client_ca_root(Certificate::from_pem(self.0.pem()))
