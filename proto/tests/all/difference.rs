@@ -1,9 +1,11 @@
 //! How one snapshot becomes another: `apply(a, diff(a, b)) == b`, over the wire in any number of chunks.
 
-use proptest::prelude::*;
-use sluice_proto::{Difference, Holdings, Snapshot, diff, wire};
+use std::sync::Arc;
 
-use super::arbitrary::{key, snapshot};
+use proptest::prelude::*;
+use sluice_proto::{Difference, Entry, Holdings, ResourceKey, Snapshot, diff, wire};
+
+use super::arbitrary::{bytes, key, snapshot};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1024))]
@@ -59,6 +61,24 @@ proptest! {
         prop_assert_eq!(held.digest() == other.digest(), held == other);
         let listed = wire::Holdings::from(&held.holdings());
         prop_assert_eq!(Holdings::from(&listed), held.holdings());
+    }
+
+    #[test]
+    fn another_version_or_name_is_another_digest(
+        held in snapshot(),
+        at in any::<prop::sample::Index>(),
+        body in bytes(),
+        name in "[ab/:]{1,2}",
+    ) {
+        prop_assume!(!held.is_empty());
+        let (key, entry) = held.iter().nth(at.index(held.len())).unwrap();
+        let mut changed = held.clone();
+        changed.insert(key.clone(), Arc::new(Entry::new(body)));
+        prop_assert_eq!(changed.digest() == held.digest(), changed == held);
+        let mut renamed = held.clone();
+        renamed.remove(key);
+        renamed.insert(ResourceKey::new(key.kind, name), Arc::clone(entry));
+        prop_assert_eq!(renamed.digest() == held.digest(), renamed == held);
     }
 
     #[test]
