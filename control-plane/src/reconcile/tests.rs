@@ -288,6 +288,7 @@ async fn what_nobody_refers_to_is_not_translated() {
     running
         .send(objects(&service(80).replace("web", "other")))
         .await;
+    running.taken_in(5).await;
     running.send(ingress("b", None)).await;
     running.until("b", |now| count(now, Kind::Route) == 2).await;
     let metrics = running.metrics.encode().unwrap();
