@@ -3,6 +3,7 @@
 //! It does not decide what a route does: a path that comes with a [`Fault`] answers 503 there, so that no less specific
 //! route takes its requests.
 
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use sluice_proto::{InvalidPath, PathMatch};
 
 use crate::problem::{Fault, ProblemCode};
@@ -121,11 +122,24 @@ fn nearest(shape: Shape, written: &str) -> PathMatch {
 }
 
 fn shape_of(shape: Shape, path: &str) -> Result<PathMatch, InvalidPath> {
+    // "It can contain characters disallowed from the conventional path part of a URL as defined by RFC 3986": requests
+    // have them encoded, and paths are compared byte by byte.
+    let path = utf8_percent_encode(path, ENCODED).to_string();
     match shape {
-        Shape::Exact => PathMatch::exact(path),
-        Shape::Prefix => PathMatch::prefix(path),
+        Shape::Exact => PathMatch::exact(&path),
+        Shape::Prefix => PathMatch::prefix(&path),
     }
 }
+
+/// The path percent-encode set of the URL standard, but for `?` and `#`, which end a path.
+const ENCODED: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'`')
+    .add(b'{')
+    .add(b'}');
 
 /// Characters that stand in patterns (regular expressions, globs) and in hardly any path.
 const PATTERN: [char; 10] = ['(', ')', '[', ']', '{', '}', '*', '^', '|', '$'];
@@ -147,6 +161,8 @@ mod tests {
             ("Prefix", "/a(b)", "Prefix /a(b)"),
             ("ImplementationSpecific", "", "Prefix /"),
             ("ImplementationSpecific", "/foo+bar", "Prefix /foo+bar"),
+            ("Exact", "/ä b", "Exact /%C3%A4%20b"),
+            ("Prefix", "/%C3%A4", "Prefix /%C3%A4"),
         ] {
             let placed = place(Some(path), path_type);
             assert_eq!(placed.path.to_string(), expected, "{path_type} {path}");
