@@ -34,13 +34,12 @@ use crate::sync::{StreamClient, StreamMetrics, SyncConfig, SyncStatus, mark_stal
 ///
 /// If it cannot start, or a part of it ends.
 pub fn main(args: Args) -> anyhow::Result<ExitCode> {
-    match (args.command, args.run) {
-        (Some(Command::Run(run_args)), _) | (None, Some(run_args)) => run(&run_args),
-        (Some(Command::Ready(args)), _) => ask(&args.admin_socket(), "/ready"),
-        (Some(Command::Live(args)), _) => ask(&args.admin_socket(), "/live"),
-        (Some(Command::Status(args)), _) => ask(&args.admin_socket(), "/status"),
-        (Some(Command::Metrics(args)), _) => ask(&args.admin_socket(), "/metrics"),
-        (None, None) => anyhow::bail!("nothing to do; see --help"),
+    match args.command {
+        Command::Run(args) => run(&args),
+        Command::Ready(args) => ask(&args.admin_socket(), "/ready"),
+        Command::Live(args) => ask(&args.admin_socket(), "/live"),
+        Command::Status(args) => ask(&args.admin_socket(), "/status"),
+        Command::Metrics(args) => ask(&args.admin_socket(), "/metrics"),
     }
 }
 

@@ -7,28 +7,49 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args as _, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-/// Proxies the traffic of one node by the snapshot that the control plane sends.
-///
-/// Without a command it runs, until SIGTERM or SIGINT: then it finishes what is in flight and ends. The commands ask the
-/// one that runs, over its admin socket.
-#[derive(Clone, Debug, Parser)]
-#[command(
-    name = "sluice-data-plane",
-    version,
-    args_conflicts_with_subcommands = true,
-    subcommand_negates_reqs = true
-)]
+/// What the program is told.
+#[derive(Clone, Debug)]
 pub struct Args {
-    /// What to do; to run, if it is not there.
-    #[command(subcommand)]
-    pub command: Option<Command>,
-
-    /// How to run.
-    #[command(flatten)]
-    pub run: Option<RunArgs>,
+    /// What to do; to run, if no command is there.
+    pub command: Command,
 }
+
+// By hand, because the environment of a pod is there for its probes, too: what is set of it for the one that runs must
+// not make `ready` ask for the rest.
+impl FromArgMatches for Args {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let command = match matches.subcommand() {
+            Some(_) => Command::from_arg_matches(matches)?,
+            None => Command::Run(RunArgs::from_arg_matches(matches)?),
+        };
+        Ok(Self { command })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl CommandFactory for Args {
+    fn command() -> clap::Command {
+        let command = clap::Command::new("sluice-data-plane")
+            .version(env!("CARGO_PKG_VERSION"))
+            .args_conflicts_with_subcommands(true)
+            .subcommand_negates_reqs(true);
+        Command::augment_subcommands(RunArgs::augment_args(command))
+            .about(ABOUT)
+            .long_about(format!("{ABOUT}\n\n{MORE}"))
+    }
+
+    fn command_for_update() -> clap::Command {
+        Self::command()
+    }
+}
+
+impl Parser for Args {}
 
 /// What to do.
 #[derive(Clone, Debug, Subcommand)]
@@ -181,6 +202,9 @@ pub enum LogFormat {
 }
 
 const ADMIN_SOCKET: &str = "admin.sock";
+const ABOUT: &str = "Proxies the traffic of one node by the snapshot that the control plane sends";
+const MORE: &str = "Without a command it runs, until SIGTERM or SIGINT: then it finishes what is in flight and ends. The \
+                    commands ask the one that runs, over its admin socket.";
 
 #[cfg(test)]
 mod tests {
@@ -216,12 +240,13 @@ mod tests {
             "--listen=http=127.0.0.1:0,https=127.0.0.1:0",
         ];
         let bare = Args::try_parse_from(["sluice-data-plane"].iter().chain(&flags)).unwrap();
-        assert!(bare.command.is_none());
-        let run = bare.run.unwrap();
+        let Command::Run(run) = bare.command else {
+            panic!("without a command it runs");
+        };
         assert_eq!(run.listen[1].name, "https");
         assert_eq!(run.admin_socket(), PathBuf::from("s/admin.sock"));
         let named = Args::try_parse_from(["sluice-data-plane", "run"].iter().chain(&flags));
-        assert!(matches!(named.unwrap().command, Some(Command::Run(_))));
+        assert!(matches!(named.unwrap().command, Command::Run(_)));
     }
 
     #[test]

@@ -139,7 +139,6 @@ impl StreamClient {
             // A control plane that vanished without a word is noticed within the two together.
             .http2_keep_alive_interval(KEEP_ALIVE)
             .keep_alive_timeout(KEEP_ALIVE)
-            .keep_alive_while_idle(true)
             .connect_with_connector(connect)
             .await
             .map_err(Failure::Connect)

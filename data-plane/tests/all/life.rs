@@ -2,6 +2,7 @@
 
 mod admin;
 mod disk;
+mod environment;
 mod half_open;
 mod harness;
 mod identity;

@@ -13,15 +13,9 @@ pub(crate) struct DataPlane(Child);
 
 impl DataPlane {
     pub(super) fn start(site: &Site, arguments: &[&str]) -> Self {
-        let log = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(site.log_file())
-            .unwrap();
-        // `setpriv` becomes the program; the kernel then kills it even if this process is killed.
-        let mut command = Command::new("setpriv");
+        let mut command = lasting();
         command
-            .args(["--pdeathsig", "KILL", "--", PROGRAM, "--node", "node-a"])
+            .args(["--node", "node-a"])
             .arg("--control-plane")
             .arg(site.stream().to_string())
             .arg("--identity-dir")
@@ -32,7 +26,25 @@ impl DataPlane {
             .arg(format!("http={},https={}", site.http(), site.https()))
             .args(["--cores", "1"])
             .args(arguments);
-        let child = without_surroundings(&mut command)
+        Self::spawn(site, command)
+    }
+
+    /// Starts it with no flag and these variables.
+    pub(crate) fn start_in(site: &Site, environment: &[(&str, String)]) -> Self {
+        let mut command = lasting();
+        for (name, value) in environment {
+            command.env(name, value);
+        }
+        Self::spawn(site, command)
+    }
+
+    fn spawn(site: &Site, mut command: Command) -> Self {
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(site.log_file())
+            .unwrap();
+        let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -61,6 +73,14 @@ impl DataPlane {
         self.signal(signal);
         self.ended().await
     }
+}
+
+// `setpriv` becomes the program; the kernel then kills it even if this process is killed.
+fn lasting() -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--", PROGRAM]);
+    without_surroundings(&mut command);
+    command
 }
 
 /// Returns the program, without arguments.

@@ -112,6 +112,13 @@ impl Site {
         Asked::of(within(command, program.output()).await.unwrap())
     }
 
+    /// Runs a command of the program with no flag and these variables.
+    pub(crate) async fn ask_in(&self, command: &str, environment: &[(&str, &str)]) -> Asked {
+        let mut program = data_plane::program();
+        program.arg(command).envs(environment.iter().copied());
+        Asked::of(within(command, program.output()).await.unwrap())
+    }
+
     /// Returns what `status` prints.
     pub(crate) async fn status(&self) -> Value {
         let asked = self.ask("status").await;
