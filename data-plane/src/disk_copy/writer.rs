@@ -182,7 +182,10 @@ mod tests {
             problem: watch::Sender::new(None),
         };
         let writer = tokio::spawn(writer.run());
+        // It is waiting for a change now, and takes this one in before the end.
+        tokio::task::yield_now().await;
         change.send_replace((7, "another look"));
+        tokio::task::yield_now().await;
         drop(change);
         writer.await.unwrap();
         assert_eq!(copy.load().unwrap(), None);

@@ -1,6 +1,7 @@
 //! Opens connections to the control plane: all addresses that its name resolves to, one after the other, in any order.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
@@ -21,6 +22,10 @@ pub(crate) async fn dial(target: String) -> io::Result<TokioIo<TcpStream>> {
     };
     // The first few may be dead for long, and the time for all of them is limited: each try begins elsewhere.
     fastrand::shuffle(&mut addresses);
+    any(&target, &addresses).await
+}
+
+async fn any(target: &str, addresses: &[SocketAddr]) -> io::Result<TokioIo<TcpStream>> {
     let mut failures = Vec::new();
     for address in addresses {
         match timeout(EACH, TcpStream::connect(address)).await {
@@ -44,3 +49,45 @@ fn named(target: &str, what: &str, error: &dyn std::error::Error) -> io::Error {
 
 /// How long one look-up or one address may take.
 const EACH: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    async fn bound() -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address)
+    }
+
+    #[tokio::test]
+    async fn the_first_that_answers_is_taken_wherever_it_stands() {
+        let (_open, open) = bound().await;
+        let (gone, closed) = bound().await;
+        drop(gone);
+        for addresses in [[open, closed], [closed, open]] {
+            let stream = any("control-plane:8443", &addresses).await.unwrap();
+            assert_eq!(stream.inner().peer_addr().unwrap(), open);
+        }
+        let error = any("control-plane:8443", &[closed]).await.unwrap_err();
+        for part in ["control-plane:8443", &closed.to_string(), "refused"] {
+            assert!(error.to_string().contains(part), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_target_is_resolved_and_a_bad_one_named() {
+        let (_open, open) = bound().await;
+        let stream = dial(format!("localhost:{}", open.port())).await.unwrap();
+        assert_eq!(stream.inner().peer_addr().unwrap(), open);
+        for target in ["localhost", "localhost:http", ""] {
+            let error = dial(target.to_owned()).await.unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!("{target} does not resolve")),
+                "{error}"
+            );
+        }
+    }
+}
