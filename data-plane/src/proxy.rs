@@ -40,7 +40,7 @@ use crate::proxy::forward::{Forwarded, forward};
 use crate::proxy::respond::{Cause, respond};
 use crate::proxy::response_body::ResponseBody;
 use crate::proxy::target::Target;
-use crate::serving::{Answer, Served, ServedRoute, Share};
+use crate::serving::{Answer, Served, ServedRoute, Share, Shares};
 
 pub(crate) use crate::proxy::forwarded::address_value;
 pub(crate) use crate::proxy::upstream::Pool;
@@ -124,17 +124,23 @@ fn draw<'a>(route: &'a ServedRoute, exchange: &mut Exchange) -> Result<&'a Share
             Err(Cause::Unavailable(Arc::clone(code)))
         }
         Answer::Backends(shares) if route.certificate_has_ended() => {
-            exchange.count_with(&shares.unanswered);
+            count_unanswered(shares, exchange);
             Err(Cause::Unavailable("CertificateEnded".into()))
         }
         Answer::Backends(shares) => {
             let Some(share) = shares.draw() else {
-                exchange.count_with(&shares.unanswered);
+                count_unanswered(shares, exchange);
                 return Err(Cause::NoWeight);
             };
             exchange.count_with(&share.counters);
             exchange.take_backend(&share.name);
             Ok(share)
         }
+    }
+}
+
+fn count_unanswered(shares: &Shares, exchange: &mut Exchange) {
+    if let Some(share) = shares.first() {
+        exchange.count_with(&share.counters);
     }
 }

@@ -20,14 +20,14 @@ pub(crate) use crate::serving::accepted::{Accepted, Applied};
 pub(crate) use crate::serving::backend::ServedBackend;
 pub(crate) use crate::serving::certificate::{CertificateTable, provider};
 pub(crate) use crate::serving::endpoint::{Endpoint, EndpointAddress, Outstanding};
-pub(crate) use crate::serving::route::{Answer, ServedRoute, Share};
+pub(crate) use crate::serving::route::{Answer, ServedRoute, Share, Shares};
 
 /// What is served.
 pub(crate) struct Served {
     /// Which route answers.
     pub(crate) routes: RouteTable<Arc<ServedRoute>>,
     /// Which certificate a TLS client gets.
-    pub(crate) certificates: CertificateTable,
+    pub(crate) certificates: Arc<CertificateTable>,
     /// What holds for the whole edge.
     pub(crate) settings: Arc<Settings>,
     /// Who may say who the client is.

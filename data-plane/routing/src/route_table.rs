@@ -1,7 +1,6 @@
-//! The route table: which route answers a host and a path. Built once from typed routes; a lookup allocates nothing.
+//! The route table: which route answers a host and a path. Built from typed routes; a lookup allocates nothing.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use sluice_proto::{HostPattern, Precedence, Route};
@@ -18,11 +17,11 @@ pub trait Routed {
 ///
 /// Among all routes whose host **and** path match, [`Precedence`] decides: an exact host whose paths do not match falls
 /// through to the wildcard, and that to the routes for any host.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RouteTable<R> {
-    exact: HashMap<Arc<str>, HostRoutes<R>>,
-    wildcard: HashMap<Arc<str>, HostRoutes<R>>,
-    any: Option<HostRoutes<R>>,
+    exact: HashMap<Arc<str>, Arc<HostRoutes<R>>>,
+    wildcard: HashMap<Arc<str>, Arc<HostRoutes<R>>>,
+    any: Option<Arc<HostRoutes<R>>>,
 }
 
 /// The routes of one host pattern, best first.
@@ -35,24 +34,69 @@ pub(crate) struct HostRoutes<R> {
 impl<R: Routed> RouteTable<R> {
     /// Returns the table of these routes, which may come in any order.
     pub fn new(routes: impl IntoIterator<Item = R>) -> Self {
-        let mut exact: HashMap<Arc<str>, Vec<R>> = HashMap::new();
-        let mut wildcard: HashMap<Arc<str>, Vec<R>> = HashMap::new();
-        let mut any = Vec::new();
+        let mut hosts: HashMap<HostPattern, Vec<R>> = HashMap::new();
         for routed in routes {
-            match &routed.route().host {
-                HostPattern::Exact(name) => push(exact.entry(Arc::clone(name)), routed),
-                HostPattern::Wildcard(parent) => push(wildcard.entry(Arc::clone(parent)), routed),
-                HostPattern::Any => any.push(routed),
-            }
+            let host = routed.route().host.clone();
+            hosts.entry(host).or_default().push(routed);
         }
-        let sorted = |hosts: HashMap<Arc<str>, Vec<R>>| {
-            let hosts = hosts.into_iter();
-            hosts.map(|(name, routes)| (name, HostRoutes::new(routes)))
+        let mut table = Self::default();
+        for (host, routes) in hosts {
+            table.set(host, routes);
+        }
+        table
+    }
+
+    /// Returns this table without the routes that have the hosts and names of `removed`, and with `added`: what
+    /// [`Self::new`] makes of the same routes, at the price of the hosts that change. A changed route is in both.
+    #[must_use]
+    pub fn with<'a>(
+        &self,
+        removed: impl IntoIterator<Item = &'a Route>,
+        added: impl IntoIterator<Item = R>,
+    ) -> Self
+    where
+        R: Clone,
+    {
+        let mut hosts: HashMap<HostPattern, (HashSet<&str>, Vec<R>)> = HashMap::new();
+        for route in removed {
+            let (gone, _) = hosts.entry(route.host.clone()).or_default();
+            gone.insert(&route.name);
+        }
+        for routed in added {
+            let (_, new) = hosts.entry(routed.route().host.clone()).or_default();
+            new.push(routed);
+        }
+        let mut table = self.clone();
+        for (host, (gone, mut routes)) in hosts {
+            let earlier = table.host(&host).map_or(&[][..], |host| host.routes());
+            let stays = |routed: &&R| !gone.contains(&*routed.route().name);
+            routes.extend(earlier.iter().filter(stays).cloned());
+            table.set(host, routes);
+        }
+        table
+    }
+
+    fn host(&self, host: &HostPattern) -> Option<&Arc<HostRoutes<R>>> {
+        match host {
+            HostPattern::Exact(name) => self.exact.get(name),
+            HostPattern::Wildcard(parent) => self.wildcard.get(parent),
+            HostPattern::Any => self.any.as_ref(),
+        }
+    }
+
+    fn set(&mut self, host: HostPattern, routes: Vec<R>) {
+        let routes = (!routes.is_empty()).then(|| Arc::new(HostRoutes::new(routes)));
+        let (hosts, name) = match host {
+            HostPattern::Exact(name) => (&mut self.exact, name),
+            HostPattern::Wildcard(parent) => (&mut self.wildcard, parent),
+            HostPattern::Any => {
+                self.any = routes;
+                return;
+            }
         };
-        Self {
-            exact: sorted(exact).collect(),
-            wildcard: sorted(wildcard).collect(),
-            any: (!any.is_empty()).then(|| HostRoutes::new(any)),
+        match routes {
+            Some(routes) => drop(hosts.insert(name, routes)),
+            None => drop(hosts.remove(&name)),
         }
     }
 
@@ -74,6 +118,18 @@ impl<R: Routed> RouteTable<R> {
             .into_iter()
             .chain(std::iter::once_with(wildcard).flatten())
             .chain(&self.any)
+            .map(|host| &**host)
+    }
+}
+
+impl<R> Default for RouteTable<R> {
+    /// Returns a table without routes.
+    fn default() -> Self {
+        Self {
+            exact: HashMap::new(),
+            wildcard: HashMap::new(),
+            any: None,
+        }
     }
 }
 
@@ -110,10 +166,6 @@ impl<R: Routed + ?Sized> Routed for Arc<R> {
     fn route(&self) -> &Route {
         (**self).route()
     }
-}
-
-fn push<R>(entry: Entry<'_, Arc<str>, Vec<R>>, routed: R) {
-    entry.or_default().push(routed);
 }
 
 #[cfg(test)]

@@ -142,6 +142,7 @@ impl ClientConnection {
         let waited = Duration::from_millis(now_ms.saturating_sub(since_ms));
         match waiting {
             Waiting::Head => (waited > timeouts.request_headers).then_some(Command::Abort),
+            Waiting::Reader => (waited > timeouts.response_body_idle).then_some(Command::Abort),
             Waiting::Request => (waited > timeouts.client_idle).then_some(Command::Finish),
         }
     }

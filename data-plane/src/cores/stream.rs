@@ -21,6 +21,8 @@ pub(super) struct Activity {
     in_flight: AtomicU32,
     since_ms: AtomicU64,
     reading_head: AtomicBool,
+    // Since when the client has taken nothing of what is to be written; 0 if it takes.
+    stalled_ms: AtomicU64,
     // A part of a request's body has not been read.
     unread: AtomicBool,
 }
@@ -30,6 +32,8 @@ pub(super) struct Activity {
 pub(super) enum Waiting {
     /// A request's header section, of which it has sent a part; or the first one.
     Head,
+    /// It to take what is written.
+    Reader,
     /// A request.
     Request,
 }
@@ -41,6 +45,7 @@ impl Activity {
             in_flight: AtomicU32::new(0),
             since_ms: AtomicU64::new(uptime_ms()),
             reading_head: AtomicBool::new(true),
+            stalled_ms: AtomicU64::new(0),
             unread: AtomicBool::new(false),
         }
     }
@@ -66,8 +71,12 @@ impl Activity {
         self.reading_head.store(false, Ordering::Relaxed);
     }
 
-    /// Returns what it waits for and since when; `None` while a request is answered.
+    /// Returns what it waits for and since when; `None` while a request is answered and the client takes the answer.
     pub(super) fn waiting(&self) -> Option<(Waiting, u64)> {
+        let stalled_ms = self.stalled_ms.load(Ordering::Relaxed);
+        if stalled_ms > 0 {
+            return Some((Waiting::Reader, stalled_ms));
+        }
         if self.in_flight.load(Ordering::Relaxed) > 0 {
             return None;
         }
@@ -82,6 +91,15 @@ impl Activity {
     // Whether the client is in the middle of something.
     fn is_sending(&self) -> bool {
         self.unread.load(Ordering::Relaxed) || self.reading_head.load(Ordering::Relaxed)
+    }
+
+    // A response's body is not asked for its next piece while the client takes none, so its own timeout does not run.
+    fn wrote<T>(&self, written: &Poll<T>) {
+        if written.is_ready() {
+            self.stalled_ms.store(0, Ordering::Relaxed);
+        } else if self.stalled_ms.load(Ordering::Relaxed) == 0 {
+            self.stalled_ms.store(uptime_ms().max(1), Ordering::Relaxed);
+        }
     }
 
     fn received(&self) {
@@ -142,7 +160,9 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<I> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.inner).poll_write(cx, bytes);
+        self.activity.wrote(&written);
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -180,7 +200,9 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<I> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, slices)
+        let written = Pin::new(&mut self.inner).poll_write_vectored(cx, slices);
+        self.activity.wrote(&written);
+        written
     }
 
     fn is_write_vectored(&self) -> bool {

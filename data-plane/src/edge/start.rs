@@ -26,7 +26,7 @@ impl Edge {
     pub fn start(config: EdgeConfig, metrics: Arc<Metrics>) -> Result<Self, EdgeError> {
         // Counters of routes have a part for each core, so cores come first.
         let counters: Vec<_> = (0..config.cores.get()).map(|_| metrics.core()).collect();
-        let accepted = Accepted::new(&config.node, Arc::clone(&metrics));
+        let mut accepted = Accepted::new(&config.node, Arc::clone(&metrics));
         let served = Arc::new(ArcSwap::from_pointee(accepted.build()));
         let shared = Arc::new(Shared {
             tls: tls::server_config(Arc::clone(&served)).map_err(EdgeError::Tls)?,

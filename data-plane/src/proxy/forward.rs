@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use sluice_proto::{Settings, Timeouts};
@@ -311,6 +311,9 @@ impl Forwarded {
             .flatten();
         remove_connection_headers(&mut parts.headers);
         parts.extensions.clear();
+        // RFC 9110, section 2.5: a proxy sends "its own HTTP-version in forwarded messages". The client of an HTTP/1.0
+        // endpoint could not tell a whole body from a part of it.
+        parts.version = Version::HTTP_11;
         let Some((client, endpoint)) = self.tunnel else {
             let status = parts.status;
             let body = ResponseBody::streamed(incoming, self.lease, self.idle, exchange, status);

@@ -31,7 +31,7 @@ pub(super) fn wanted<B>(request: &mut Request<B>) -> Option<Wanted> {
         return None;
     }
     let protocol = request.headers().get(UPGRADE)?.clone();
-    if protocol.as_bytes().eq_ignore_ascii_case(b"h2c") {
+    if offers_h2c(&protocol) {
         return None;
     }
     let client = request.extensions_mut().remove::<OnUpgrade>()?;
@@ -44,6 +44,12 @@ fn names_upgrade<B>(request: &Request<B>) -> bool {
     options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
 }
 
+// Wherever in the list it stands: an endpoint that took it up would speak HTTP past the routes.
+fn offers_h2c(protocols: &HeaderValue) -> bool {
+    let mut protocols = protocols.as_bytes().split(|byte| *byte == b',');
+    protocols.any(|protocol| protocol.trim_ascii().eq_ignore_ascii_case(b"h2c"))
+}
+
 /// Returns the protocol that an endpoint has changed to.
 pub(super) fn protocol(headers: &HeaderMap) -> Option<HeaderValue> {
     headers.get(UPGRADE).cloned()
@@ -54,5 +60,26 @@ pub(super) fn restore(headers: &mut HeaderMap, protocol: Option<HeaderValue>) {
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     if let Some(protocol) = protocol {
         headers.insert(UPGRADE, protocol);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn h2c_is_seen_wherever_it_stands() {
+        for (protocols, offers) in [
+            ("h2c", true),
+            ("H2C", true),
+            ("h2c, websocket", true),
+            ("websocket ,h2c", true),
+            ("h2c ,", true),
+            ("websocket", false),
+            ("h2cx", false),
+        ] {
+            let value = HeaderValue::from_static(protocols);
+            assert_eq!(offers_h2c(&value), offers, "{protocols}");
+        }
     }
 }

@@ -12,6 +12,7 @@ use sluice_proto::{
 
 use crate::metrics::Metrics;
 use crate::serving::backend::ServedBackend;
+use crate::serving::build::Built;
 use crate::serving::certificate::Certificates;
 
 /// Everything that was accepted, parsed, and the entries that it came in.
@@ -26,6 +27,7 @@ pub(crate) struct Accepted {
     pub(super) backends: BTreeMap<Arc<str>, Arc<ServedBackend>>,
     pub(super) endpoints: BTreeMap<Arc<str>, Vec<Endpoint>>,
     pub(super) routes: BTreeMap<Arc<str>, Arc<Route>>,
+    pub(super) built: Built,
 }
 
 /// What came of a difference.
@@ -53,6 +55,7 @@ impl Accepted {
             backends: BTreeMap::new(),
             endpoints: BTreeMap::new(),
             routes: BTreeMap::new(),
+            built: Built::default(),
         }
     }
 
@@ -146,8 +149,12 @@ impl Accepted {
                 applied.emptied.push(Arc::clone(name));
                 return;
             }
-            Kind::Route => drop(self.routes.remove(name)),
+            Kind::Route => {
+                let earlier = self.routes.remove(name);
+                self.built.refers(name, earlier.as_deref(), None);
+            }
         }
+        self.built.changed(key);
         applied.rebuild = true;
     }
 
@@ -175,8 +182,13 @@ impl Accepted {
             Resource::Endpoints(endpoints) => {
                 self.insert_endpoints(&endpoints.backend, endpoints.endpoints, applied);
             }
-            Resource::Route(route) => drop(self.routes.insert(name, Arc::from(route))),
+            Resource::Route(route) => {
+                let route = Arc::from(route);
+                let earlier = self.routes.insert(Arc::clone(&name), Arc::clone(&route));
+                self.built.refers(&name, earlier.as_deref(), Some(&route));
+            }
         }
+        self.built.changed(key);
         applied.rebuild |= !is_endpoints;
         Arc::make_mut(&mut self.snapshot).insert(key.clone(), Arc::clone(entry));
         Ok(())

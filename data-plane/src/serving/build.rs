@@ -1,26 +1,88 @@
-//! Builds what is served from the accepted resources.
+//! Builds what is served from the accepted resources: only what changed since the last time, and what depends on it.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem::take;
 use std::sync::Arc;
 
-use sluice_proto::{Route, RouteAction, WeightedBackend};
+use sluice_proto::{HostPattern, Kind, ResourceKey, Route, RouteAction, WeightedBackend};
 use sluice_routing::{RouteTable, TrustedPeers};
 
 use crate::metrics::RouteLabels;
 use crate::serving::Served;
 use crate::serving::accepted::Accepted;
+use crate::serving::certificate::CertificateTable;
 use crate::serving::route::{Answer, ServedRoute, Share, Shares};
+
+/// What was built last, and what has changed since.
+#[derive(Default)]
+pub(super) struct Built {
+    table: RouteTable<Arc<ServedRoute>>,
+    routes: BTreeMap<Arc<str>, Arc<ServedRoute>>,
+    certificates: Arc<CertificateTable>,
+    // The names of routes and hosts that changed, or what they refer to did.
+    stale_routes: BTreeSet<Arc<str>>,
+    stale_hosts: BTreeSet<Arc<str>>,
+    stale_certificates: bool,
+    // What routes refer to, and their names.
+    users: BTreeSet<(ResourceKey, Arc<str>)>,
+}
+
+impl Built {
+    /// Notes that this resource has changed.
+    pub(super) fn changed(&mut self, key: &ResourceKey) {
+        let name = Arc::clone(&key.name);
+        match key.kind {
+            Kind::Route => drop(self.stale_routes.insert(name)),
+            Kind::Host => drop(self.stale_hosts.insert(name)),
+            Kind::Settings => self.stale_certificates = true,
+            Kind::Certificate => {
+                self.stale_certificates = true;
+                self.users_changed(key);
+            }
+            Kind::Backend => self.users_changed(key),
+            Kind::Listener | Kind::Endpoints => {}
+        }
+    }
+
+    /// Notes what a route refers to, instead of what its earlier version did.
+    pub(super) fn refers(&mut self, name: &Arc<str>, earlier: Option<&Route>, now: Option<&Route>) {
+        for key in earlier.into_iter().flat_map(references) {
+            self.users.remove(&(key, Arc::clone(name)));
+        }
+        for key in now.into_iter().flat_map(references) {
+            self.users.insert((key, Arc::clone(name)));
+        }
+    }
+
+    fn users_changed(&mut self, key: &ResourceKey) {
+        let users = self.users.range((key.clone(), Arc::from(""))..);
+        let users = users.take_while(|(used, _)| used == key);
+        self.stale_routes
+            .extend(users.map(|(_, route)| Arc::clone(route)));
+    }
+}
+
+fn references(route: &Route) -> Vec<ResourceKey> {
+    let backends = match &route.action {
+        RouteAction::Backends(backends) => &backends[..],
+        RouteAction::Unavailable(_) => &[],
+    };
+    let backends = (backends.iter())
+        .map(|weighted| ResourceKey::new(Kind::Backend, Arc::clone(weighted.backend.as_arc())));
+    let certificate = (route.certificate.iter())
+        .map(|name| ResourceKey::new(Kind::Certificate, Arc::clone(name.as_arc())));
+    backends.chain(certificate).collect()
+}
 
 impl Accepted {
     /// Returns what is to be served.
-    pub(crate) fn build(&self) -> Served {
-        let kept = self.certificates.kept().count();
-        self.metrics
-            .set_certificates(self.certificates.expiries(), kept);
+    pub(crate) fn build(&mut self) -> Served {
+        self.build_routes();
+        self.build_certificates();
         let settings = Arc::clone(&self.settings);
         Served {
-            routes: RouteTable::new(self.routes.values().map(|route| self.route(route))),
-            certificates: (self.certificates)
-                .table(self.hosts.values(), settings.missing_certificate),
+            routes: self.built.table.clone(),
+            certificates: Arc::clone(&self.built.certificates),
             trusted: TrustedPeers::new(
                 settings.trusted_ranges.clone(),
                 &settings.client_address_header,
@@ -29,11 +91,49 @@ impl Accepted {
         }
     }
 
+    fn build_routes(&mut self) {
+        let mut removed = Vec::new();
+        let mut added = Vec::new();
+        for name in take(&mut self.built.stale_routes) {
+            let new = self.routes.get(&name).map(|route| self.route(route));
+            added.extend(new.iter().map(Arc::clone));
+            removed.extend(match new {
+                Some(new) => self.built.routes.insert(name, new),
+                None => self.built.routes.remove(&name),
+            });
+        }
+        if !removed.is_empty() || !added.is_empty() {
+            let removed = removed.iter().map(|removed| &*removed.route);
+            self.built.table = self.built.table.with(removed, added);
+        }
+    }
+
+    fn build_certificates(&mut self) {
+        let stale_hosts = take(&mut self.built.stale_hosts);
+        if take(&mut self.built.stale_certificates) {
+            let kept = self.certificates.kept().count();
+            self.metrics
+                .set_certificates(self.certificates.expiries(), kept);
+            let missing = self.settings.missing_certificate;
+            let table = self.certificates.table(self.hosts.values(), missing);
+            self.built.certificates = Arc::new(table);
+        } else if !stale_hosts.is_empty() {
+            let table = Arc::make_mut(&mut self.built.certificates);
+            for name in stale_hosts {
+                match self.hosts.get(&name) {
+                    Some(host) => table.insert(&host.pattern, self.certificates.of(host)),
+                    // It was accepted, so it is one.
+                    None => HostPattern::parse(&name)
+                        .iter()
+                        .for_each(|host| table.remove(host)),
+                }
+            }
+        }
+    }
+
     fn route(&self, route: &Arc<Route>) -> Arc<ServedRoute> {
-        let certificate = route
-            .certificate
-            .as_ref()
-            .map(|name| self.certificates.served(name));
+        let certificate = route.certificate.as_ref();
+        let certificate = certificate.map(|name| self.certificates.served(name));
         let ends_unix_s = match certificate {
             Some(Some((certificate, true))) => Some(certificate.not_after_unix_s),
             _ => None,
@@ -66,8 +166,7 @@ impl Accepted {
                 up_to,
             }
         };
-        let shares = backends.iter().map(share).collect();
-        Shares::new(shares, self.metrics.route(&labels(route, "none")))
+        Shares::new(backends.iter().map(share).collect())
     }
 }
 

@@ -153,52 +153,71 @@ impl Certificates {
         })
     }
 
+    /// Returns the certificate of this host's own, if it can be served.
+    pub(crate) fn of(&self, host: &Host) -> SniAnswer {
+        self.key(host.certificate.as_ref()?)
+    }
+
     /// Returns which certificate a TLS client of each of these hosts gets.
     pub(crate) fn table<'a>(
         &self,
         hosts: impl Iterator<Item = &'a Host>,
         missing: MissingCertificate,
     ) -> CertificateTable {
-        let key = |name: &CertificateName| Some(Arc::clone(&self.served(name)?.0.key));
         let mut table = CertificateTable {
-            exact: HashMap::new(),
-            wildcard: HashMap::new(),
-            any: None,
             default: match missing {
                 MissingCertificate::DefaultCertificate => {
-                    key(&CertificateName::default_certificate())
+                    self.key(&CertificateName::default_certificate())
                 }
                 MissingCertificate::RefuseHandshake => None,
             },
+            ..CertificateTable::default()
         };
         for host in hosts {
-            let own = host.certificate.as_ref().and_then(key);
-            match &host.pattern {
-                HostPattern::Exact(name) => {
-                    table.exact.insert(Arc::clone(name), own);
-                }
-                HostPattern::Wildcard(parent) => {
-                    table.wildcard.insert(Arc::clone(parent), own);
-                }
-                HostPattern::Any => table.any = own,
-            }
+            table.insert(&host.pattern, self.of(host));
         }
         table
     }
+
+    fn key(&self, name: &CertificateName) -> SniAnswer {
+        Some(Arc::clone(&self.served(name)?.0.key))
+    }
 }
 
+/// Which certificate a TLS client gets, if any.
+pub(crate) type SniAnswer = Option<Arc<CertifiedKey>>;
+
 /// Which certificate a TLS client gets.
+#[derive(Clone, Default)]
 pub(crate) struct CertificateTable {
     // `None` is a host that has none of its own.
-    exact: HashMap<Arc<str>, Option<Arc<CertifiedKey>>>,
-    wildcard: HashMap<Arc<str>, Option<Arc<CertifiedKey>>>,
-    any: Option<Arc<CertifiedKey>>,
-    default: Option<Arc<CertifiedKey>>,
+    exact: HashMap<Arc<str>, SniAnswer>,
+    wildcard: HashMap<Arc<str>, SniAnswer>,
+    any: SniAnswer,
+    default: SniAnswer,
 }
 
 impl CertificateTable {
+    /// Has clients of this host get `own`, or the default certificate.
+    pub(crate) fn insert(&mut self, host: &HostPattern, own: SniAnswer) {
+        match host {
+            HostPattern::Exact(name) => drop(self.exact.insert(Arc::clone(name), own)),
+            HostPattern::Wildcard(parent) => drop(self.wildcard.insert(Arc::clone(parent), own)),
+            HostPattern::Any => self.any = own,
+        }
+    }
+
+    /// Forgets this host.
+    pub(crate) fn remove(&mut self, host: &HostPattern) {
+        match host {
+            HostPattern::Exact(name) => drop(self.exact.remove(name)),
+            HostPattern::Wildcard(parent) => drop(self.wildcard.remove(parent)),
+            HostPattern::Any => self.any = None,
+        }
+    }
+
     /// Returns what a client gets that asks for this name (in lower case), or for none.
-    pub(crate) fn lookup(&self, name: Option<&str>) -> Option<Arc<CertifiedKey>> {
+    pub(crate) fn lookup(&self, name: Option<&str>) -> SniAnswer {
         let own = name.and_then(|name| {
             let wildcard = || self.wildcard.get(name.split_once('.')?.1);
             self.exact.get(name).or_else(wildcard)

@@ -33,8 +33,6 @@ pub(crate) enum Answer {
 pub(crate) struct Shares {
     shares: Box<[Share]>,
     total: u64,
-    /// Counts what no backend answers.
-    pub(crate) unanswered: Arc<RouteCounters>,
 }
 
 /// One backend of a route.
@@ -75,13 +73,17 @@ impl Routed for ServedRoute {
 
 impl Shares {
     /// Returns these shares, whose `up_to` grows by their weights.
-    pub(crate) fn new(shares: Vec<Share>, unanswered: Arc<RouteCounters>) -> Self {
+    pub(crate) fn new(shares: Vec<Share>) -> Self {
         let total = shares.last().map_or(0, |share| share.up_to);
         Self {
             shares: shares.into(),
             total,
-            unanswered,
         }
+    }
+
+    /// Returns the first share, which counts what none answers.
+    pub(crate) fn first(&self) -> Option<&Share> {
+        self.shares.first()
     }
 
     /// Returns the share that the next request falls to; `None` if all weights are 0.

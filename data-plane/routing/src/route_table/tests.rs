@@ -179,4 +179,34 @@ proptest! {
             prop_assert_eq!(won, usize::from(model.is_some()));
         }
     }
+
+    #[test]
+    fn a_table_that_was_changed_is_the_one_that_is_built_anew(
+        steps in prop::collection::vec(prop::collection::vec((host(), path(), 0i64..3, "[a-c]"), 0..6), 1..4),
+        requests in prop::collection::vec(("[ab](\\.[ab]){0,2}", request_path()), 1..8),
+    ) {
+        let mut held: HashMap<Arc<str>, Arc<Route>> = HashMap::new();
+        let mut table = RouteTable::default();
+        for step in steps {
+            let new = step.into_iter().map(|(host, path, created, ingress)| {
+                let mut route = route(&host, path, created, &ingress);
+                // The same name may come back with another host.
+                route.name = format!("{ingress}{created}").into();
+                (Arc::clone(&route.name), Arc::new(route))
+            });
+            let new: HashMap<Arc<str>, Arc<Route>> = new.collect();
+            let differs = |a: &HashMap<_, _>, (name, route): &(&Arc<str>, &Arc<Route>)| a.get(*name) != Some(*route);
+            let removed = held.iter().filter(|held| differs(&new, held)).map(|(_, route)| &**route);
+            let added = new.iter().filter(|new| differs(&held, new)).map(|(_, route)| Arc::clone(route));
+            table = table.with(removed, added);
+            held = new;
+        }
+        let anew = RouteTable::new(held.values().cloned());
+        prop_assert_eq!(table.exact.len(), anew.exact.len());
+        prop_assert_eq!(table.wildcard.len(), anew.wildcard.len());
+        for (host, path) in requests {
+            prop_assert_eq!(table.lookup(&host, &path), anew.lookup(&host, &path));
+            prop_assert_eq!(table.candidates(&host, &path).len(), anew.candidates(&host, &path).len());
+        }
+    }
 }

@@ -149,7 +149,8 @@ fn resource() -> impl Strategy<Value = Resource> {
 }
 
 proptest! {
-    // However it came to hold them, the same resources are served in the same way.
+    // However it came to hold them, the same resources are served in the same way: what is built of changes is what is
+    // built at once.
     #[test]
     fn the_way_does_not_matter(
         steps in prop::collection::vec(prop::collection::vec(resource(), 0..6), 1..6),
@@ -157,6 +158,7 @@ proptest! {
         let mut stepwise = accepted();
         for step in &steps {
             let applied = apply(&mut stepwise, step);
+            let _ = stepwise.build();
             stepwise.empty(&applied.emptied);
         }
         let last = steps.last().unwrap();

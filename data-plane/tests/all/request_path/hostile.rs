@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{Request, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::harness::*;
 
@@ -224,6 +224,39 @@ async fn a_slow_header_section_is_cut_off_and_an_idle_connection_later() {
     idle.read_until("web").await;
     edge.settings(|settings| settings.timeouts.client_idle = Duration::from_millis(200));
     assert_eq!(idle.rest().await, "");
+}
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_is_cut_off_and_its_endpoint_with_it() {
+    let endless = Backend::raw(|mut stream| async move {
+        let head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
+        let mut written = stream.write_all(head).await;
+        while written.is_ok() {
+            written = stream.write_all(&[b'x'; 65536]).await;
+        }
+    })
+    .await;
+    let mut resources = vec![route("shop.example", "/", "web")];
+    resources.extend(service("web", [endless.address]));
+    let mut edge = TestEdge::serving(resources);
+    edge.settings(|settings| {
+        settings.timeouts.response_body_idle = Duration::from_millis(300);
+    });
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut client = socket.connect(edge.http()).await.unwrap();
+    client
+        .write_all(b"GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n")
+        .await
+        .unwrap();
+    eventually("its request is answered", async || {
+        edge.edge.status().connections == 1
+    })
+    .await;
+    eventually("it is cut off", async || {
+        edge.edge.status().connections == 0
+    })
+    .await;
 }
 
 #[tokio::test]

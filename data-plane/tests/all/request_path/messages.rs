@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use sluice_proto::BackendProtocol;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::harness::*;
 
@@ -351,4 +352,25 @@ async fn http2_is_spoken_with_prior_knowledge_even_in_pieces() {
             .status,
         StatusCode::OK
     );
+}
+
+#[tokio::test]
+async fn the_version_of_a_response_is_the_proxys_own() {
+    let old = Backend::raw(|mut stream| async move {
+        let mut request = [0; 4096];
+        let _ = stream.read(&mut request).await;
+        let _ = stream
+            .write_all(b"HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nold")
+            .await;
+    })
+    .await;
+    let mut resources = vec![route("shop.example", "/", "web")];
+    resources.extend(service("web", [old.address]));
+    let edge = TestEdge::serving(resources);
+    let mut client = Stream::connect(edge.http()).await;
+    client
+        .send("GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n")
+        .await;
+    let response = client.read_until("old").await;
+    assert!(response.starts_with("HTTP/1.1 200"), "{response}");
 }
