@@ -85,11 +85,7 @@ impl DataPlane {
         self.say(Said::Hello(hello)).await;
     }
 
-    pub(crate) async fn report(
-        &self,
-        state: wire::report::State,
-        problems: Vec<wire::Problem>,
-    ) {
+    pub(crate) async fn report(&self, state: wire::report::State, problems: Vec<wire::Problem>) {
         let state = state.into();
         self.say(Said::Report(wire::Report { state, problems }))
             .await;
