@@ -2,6 +2,7 @@
 //!
 //! It does not know a metric, and shows nothing that is not in the registry.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
@@ -16,8 +17,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::metrics::Metrics;
 
@@ -27,12 +27,10 @@ pub async fn serve(
     metrics: Arc<Metrics>,
     ready: impl Fn() -> bool + Clone + Send + Sync + 'static,
 ) -> Infallible {
-    let permits = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
+    let mut open: VecDeque<AbortHandle> = VecDeque::new();
     loop {
         while connections.try_join_next().is_some() {}
-        // Never closed, so there is always a permit to come.
-        let permit = Arc::clone(&permits).acquire_owned().await.ok();
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) if is_of_connection(&error) => continue,
@@ -43,8 +41,15 @@ pub async fn serve(
                 continue;
             }
         };
+        // The oldest makes room: a crowd that says nothing must not keep a probe out.
+        open.retain(|connection| !connection.is_finished());
+        if open.len() >= CONNECTIONS
+            && let Some(oldest) = open.pop_front()
+        {
+            oldest.abort();
+        }
         let (metrics, ready) = (Arc::clone(&metrics), ready.clone());
-        connections.spawn(async move {
+        open.push_back(connections.spawn(async move {
             let answer = service_fn(|request| {
                 let response = answer(&request, &metrics, &ready);
                 async move { Ok::<_, Infallible>(response) }
@@ -57,8 +62,7 @@ pub async fn serve(
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection for metrics ended");
             }
-            drop(permit);
-        });
+        }));
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! It does not know what the answers are.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,20 +16,18 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::admin::answer::{Admin, Answer};
 
 /// Answers on the admin socket until it is dropped.
 pub(crate) async fn serve_socket(listener: UnixListener, admin: Arc<Admin>) -> Infallible {
-    let mut connections = Connections::new();
+    let mut connections = Connections::default();
     loop {
-        let permit = connections.room().await;
         match listener.accept().await {
             Ok((stream, _)) => {
                 let admin = Arc::clone(&admin);
-                connections.serve(stream, permit, move |path| admin.answer(path));
+                connections.serve(stream, move |path| admin.answer(path));
             }
             Err(error) => wait_after(&error).await,
         }
@@ -37,13 +36,12 @@ pub(crate) async fn serve_socket(listener: UnixListener, admin: Arc<Admin>) -> I
 
 /// Answers `/metrics` on a port until it is dropped.
 pub(crate) async fn serve_metrics(listener: TcpListener, admin: Arc<Admin>) -> Infallible {
-    let mut connections = Connections::new();
+    let mut connections = Connections::default();
     loop {
-        let permit = connections.room().await;
         match listener.accept().await {
             Ok((stream, _)) => {
                 let admin = Arc::clone(&admin);
-                connections.serve(stream, permit, move |path| match path {
+                connections.serve(stream, move |path| match path {
                     "/metrics" => admin.metrics(),
                     _ => only_metrics(),
                 });
@@ -53,32 +51,28 @@ pub(crate) async fn serve_metrics(listener: TcpListener, admin: Arc<Admin>) -> I
     }
 }
 
+#[derive(Default)]
 struct Connections {
-    permits: Arc<Semaphore>,
     tasks: JoinSet<()>,
+    // In the order in which they came.
+    open: VecDeque<AbortHandle>,
 }
 
 impl Connections {
-    fn new() -> Self {
-        Self {
-            permits: Arc::new(Semaphore::new(CONNECTIONS)),
-            tasks: JoinSet::new(),
-        }
-    }
-
-    async fn room(&mut self) -> Option<OwnedSemaphorePermit> {
-        while self.tasks.try_join_next().is_some() {}
-        // It is never closed, so there is always a permit to come.
-        Arc::clone(&self.permits).acquire_owned().await.ok()
-    }
-
     fn serve(
         &mut self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        permit: Option<OwnedSemaphorePermit>,
         answer: impl Fn(&str) -> Answer + Send + 'static,
     ) {
-        self.tasks.spawn(async move {
+        while self.tasks.try_join_next().is_some() {}
+        // The oldest makes room: a crowd that says nothing must not keep a probe out.
+        self.open.retain(|connection| !connection.is_finished());
+        if self.open.len() >= CONNECTIONS
+            && let Some(oldest) = self.open.pop_front()
+        {
+            oldest.abort();
+        }
+        self.open.push_back(self.tasks.spawn(async move {
             let service = service_fn(move |request: Request<_>| {
                 let response = respond(&request, &answer);
                 async move { Ok::<_, Infallible>(response) }
@@ -91,8 +85,7 @@ impl Connections {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "an admin connection ended");
             }
-            drop(permit);
-        });
+        }));
     }
 }
 
