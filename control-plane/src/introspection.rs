@@ -10,6 +10,3 @@ mod snapshot;
 mod url;
 
 pub use crate::introspection::server::{IntrospectionError, IntrospectionServer};
-
-#[cfg(test)]
-mod tests;
