@@ -34,9 +34,7 @@ impl Refusal {
                 "a data plane refuses {key} (version {version}): {reason}; it goes on with the version before, if it \
                  has one"
             ),
-            remedy: "mend what the reason names; if nothing is wrong with it, the data plane is of another version \
-                     than the control plane: update both"
-                .to_owned(),
+            remedy: remedy(key.kind).to_owned(),
         }
     }
 }
@@ -46,13 +44,13 @@ fn origin(key: &ResourceKey, publication: &Publication) -> (ObjectReference, Str
     if let Some(Resource::Route(route)) = resource.map(|resource| &**resource) {
         return (route.ingress.clone(), route.field.clone());
     }
-    let (kind, qualified) = match key.kind {
-        Kind::Certificate => ("Secret", Some(&*key.name)),
+    let (kind, field, qualified) = match key.kind {
+        Kind::Certificate => ("Secret", "data", Some(&*key.name)),
         Kind::Backend | Kind::Endpoints => {
             let service = key.name.rsplit_once(':').map(|(service, _)| service);
-            ("Service", service)
+            ("Service", "spec", service)
         }
-        Kind::Listener | Kind::Settings | Kind::Host | Kind::Route => ("", None),
+        Kind::Listener | Kind::Settings | Kind::Host | Kind::Route => ("", "", None),
     };
     let object = match qualified.and_then(|name| name.split_once('/')) {
         Some((namespace, name)) => ObjectReference {
@@ -67,7 +65,19 @@ fn origin(key: &ResourceKey, publication: &Publication) -> (ObjectReference, Str
             name: key.name.to_string(),
         },
     };
-    (object, String::new())
+    (object, field.to_owned())
+}
+
+const fn remedy(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Certificate => {
+            "put a certificate and the private key that belongs to it into the Secret, as tls.crt and tls.key"
+        }
+        _ => {
+            "mend what the reason names; if nothing is wrong with it, the data plane is of another version than the \
+             control plane: update both"
+        }
+    }
 }
 
 const CODE: &str = "ResourceRefused";

@@ -35,19 +35,19 @@ fn it_is_refused_alone_and_named_and_the_rest_is_applied() {
             .await?;
         wait_until_named(system, System::NODES).await?;
         let problem = node_problem(system).await?;
-        let (code, object) = (problem.code, problem.object.unwrap_or_default());
+        let (code, object) = (&problem.code, problem.object.clone().unwrap_or_default());
         assert!(
-            problem.message.contains("private key") && !problem.remedy.is_empty(),
-            "{}",
-            problem.message
+            problem.message.contains("private key") && problem.remedy.contains("tls.key"),
+            "{problem:#?}"
         );
+        assert_eq!(problem.field, "data");
         assert_eq!(
             (object.kind.as_str(), object.name.as_str()),
             ("Secret", "mismatched")
         );
         println!(
             "{}",
-            system.wait_for_event("shop", &object.name, &code).await?
+            system.wait_for_event("shop", &object.name, code).await?
         );
 
         // Mended, it is accepted, and nothing is left to complain about.
