@@ -32,8 +32,8 @@ struct Streamed {
     // `None` once the body has come whole.
     lease: Option<Lease>,
     idle: Duration,
-    last_piece: Instant,
-    waiting: bool,
+    // Since when the next piece is awaited.
+    waiting: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -78,8 +78,7 @@ impl ResponseBody {
             incoming,
             lease: Some(lease),
             idle,
-            last_piece: Instant::now(),
-            waiting: false,
+            waiting: None,
             timer: None,
         };
         if streamed.incoming.is_end_stream() {
@@ -99,7 +98,7 @@ impl Streamed {
     ) -> Poll<Option<Result<Frame<Bytes>, ResponseCutShort>>> {
         match Pin::new(&mut self.incoming).poll_frame(cx) {
             Poll::Ready(frame) => {
-                self.waiting = false;
+                self.waiting = None;
                 if frame.is_none() || self.incoming.is_end_stream() {
                     self.complete();
                 }
@@ -110,11 +109,7 @@ impl Streamed {
     }
 
     fn poll_timer<T>(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, ResponseCutShort>>> {
-        if !self.waiting {
-            self.waiting = true;
-            self.last_piece = Instant::now();
-        }
-        let due = self.last_piece + self.idle;
+        let due = *self.waiting.get_or_insert_with(Instant::now) + self.idle;
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
         // Moved only when it fires: most pieces come long before.
         while timer.as_mut().poll(cx).is_ready() {

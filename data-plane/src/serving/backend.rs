@@ -8,7 +8,6 @@ use std::sync::atomic::Ordering;
 use arc_swap::ArcSwap;
 use sluice_proto::{Backend, BackendProtocol, BackendTarget, EndpointState};
 
-use crate::clock::uptime_ms;
 use crate::metrics::BackendCounters;
 use crate::serving::endpoint::{Endpoint, EndpointAddress};
 
@@ -111,12 +110,8 @@ impl ServedBackend {
             return;
         };
         let set = current.load();
-        let now_ms = uptime_ms();
-        let out = set
-            .iter()
-            .filter(|endpoint| endpoint.is_ejected(now_ms))
-            .count();
-        if (out + 1) * 2 <= set.iter().count() && !endpoint.is_ejected(now_ms) {
+        let out = set.iter().filter(|endpoint| endpoint.is_ejected()).count();
+        if (out + 1) * 2 <= set.iter().count() && !endpoint.is_ejected() {
             endpoint.eject();
             self.counters.ejections.fetch_add(1, Ordering::Relaxed);
         }
@@ -144,9 +139,8 @@ impl EndpointSet {
     }
 
     fn pick(&self, tried: &[u64]) -> Option<Arc<Endpoint>> {
-        let now_ms = uptime_ms();
         let reachable =
-            |endpoint: &Endpoint| !tried.contains(&endpoint.id) && !endpoint.is_ejected(now_ms);
+            |endpoint: &Endpoint| !tried.contains(&endpoint.id) && !endpoint.is_ejected();
         let untried = |endpoint: &Endpoint| !tried.contains(&endpoint.id);
         // That all are out is more likely wrong than right: one of them is asked all the same.
         let picked = self

@@ -57,8 +57,10 @@ impl Endpoint {
     }
 
     /// Returns whether it is left out for now.
-    pub(crate) fn is_ejected(&self, now_ms: u64) -> bool {
-        now_ms < self.ejected_until_ms.load(Ordering::Relaxed)
+    pub(crate) fn is_ejected(&self) -> bool {
+        let until_ms = self.ejected_until_ms.load(Ordering::Relaxed);
+        // Most endpoints never were: they cost no look at the clock.
+        until_ms != 0 && uptime_ms() < until_ms
     }
 
     pub(crate) fn connected(&self) {
