@@ -2,6 +2,7 @@
 //!
 //! It knows nothing of HTTP/2 or gRPC: [`server`](super::server) serves what comes out of it.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -26,10 +27,10 @@ pub(crate) async fn accept(
     connections: mpsc::Sender<io::Result<Connection<TlsStream<TcpStream>>>>,
     cut: CancellationToken,
 ) {
-    let shaking_hands = Arc::new(Semaphore::new(MOST_HANDSHAKES));
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     // Handshakes are owned here: they end with this function.
     let mut handshakes = JoinSet::new();
+    let mut shaking_hands: VecDeque<AbortHandle> = VecDeque::new();
     loop {
         let accepted = tokio::select! {
             () = connections.closed() => return,
@@ -49,14 +50,17 @@ pub(crate) async fn accept(
                 continue;
             }
         };
-        let Ok(shaking) = Arc::clone(&shaking_hands).try_acquire_owned() else {
-            tracing::debug!(%peer, "too many handshakes at once; closed a connection");
-            continue;
-        };
+        // The oldest makes room: a crowd that says nothing must not keep a data plane out.
+        shaking_hands.retain(|handshake| !handshake.is_finished());
+        if shaking_hands.len() >= MOST_HANDSHAKES
+            && let Some(oldest) = shaking_hands.pop_front()
+        {
+            tracing::debug!("too many handshakes at once; closed the oldest");
+            oldest.abort();
+        }
         let (config, places) = (identity.server_config(), Arc::clone(&places));
         let (connections, cut) = (connections.clone(), cut.clone());
-        handshakes.spawn(async move {
-            let _shaking = shaking;
+        shaking_hands.push_back(handshakes.spawn(async move {
             let Some(stream) = shake_hands(stream, peer, config).await else {
                 return;
             };
@@ -67,7 +71,7 @@ pub(crate) async fn accept(
             let connection = Connection::new(stream, peer, cut, place);
             // Without a receiver the server is shutting down.
             let _ = connections.send(Ok(connection)).await;
-        });
+        }));
     }
 }
 
