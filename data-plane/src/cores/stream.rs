@@ -117,6 +117,8 @@ pub(super) struct Watched<I> {
     activity: Arc<Activity>,
     ended: bool,
     linger: Option<Pin<Box<Sleep>>>,
+    // How many more bytes of a header section are read to be dropped; a body has only the time.
+    linger_bytes: usize,
 }
 
 impl<I> Watched<I> {
@@ -126,6 +128,7 @@ impl<I> Watched<I> {
             activity,
             ended: false,
             linger: None,
+            linger_bytes: LINGER_HEAD_BYTES,
         }
     }
 }
@@ -184,7 +187,15 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<I> {
         while !self.ended {
             let mut buffer = ReadBuf::new(&mut dropped);
             match Pin::new(&mut self.inner).poll_read(cx, &mut buffer) {
-                Poll::Ready(read) => self.ended = read.is_err() || buffer.filled().is_empty(),
+                Poll::Ready(read) => {
+                    let count = buffer.filled().len();
+                    self.ended = read.is_err() || count == 0;
+                    // A header section without an end is no mistake of somebody who wants to know.
+                    if !self.activity.unread.load(Ordering::Relaxed) {
+                        self.linger_bytes = self.linger_bytes.saturating_sub(count);
+                        self.ended |= self.linger_bytes == 0;
+                    }
+                }
                 Poll::Pending => break,
             }
         }
@@ -211,3 +222,4 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<I> {
 }
 
 const LINGER: Duration = Duration::from_secs(2);
+const LINGER_HEAD_BYTES: usize = 4 << 20;
