@@ -3,6 +3,7 @@
 
 mod connection;
 mod registry;
+mod serve;
 mod stream;
 
 use std::cell::{Cell, RefCell};
@@ -29,9 +30,8 @@ use crate::metrics::{CoreCounters, RouteCounters};
 use crate::proxy::Pool;
 use crate::serving::Served;
 
-pub(crate) use crate::cores::connection::{
-    ClientConnection, LocalExecutor, RequestInFlight, Scheme,
-};
+pub(crate) use crate::cores::connection::{ClientConnection, RequestInFlight, Scheme};
+pub(crate) use crate::cores::serve::LocalExecutor;
 
 /// What all cores share.
 pub(crate) struct Shared {
