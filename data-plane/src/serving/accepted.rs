@@ -110,7 +110,7 @@ impl Accepted {
     pub(crate) fn kept(&self) -> Snapshot {
         let kept = self.certificates.kept();
         kept.map(|(name, entry, _, _)| {
-            let key = ResourceKey::new(Kind::Certificate, Arc::clone(name.as_arc()));
+            let key = ResourceKey::new(Kind::Certificate, Arc::clone(name));
             (key, Arc::clone(entry))
         })
         .collect()

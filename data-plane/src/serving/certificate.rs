@@ -71,7 +71,7 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
 /// All certificates accepted, and those kept beyond their Secret.
 #[derive(Default)]
 pub(crate) struct Certificates {
-    by_name: BTreeMap<CertificateName, State>,
+    by_name: BTreeMap<Arc<str>, State>,
 }
 
 struct State {
@@ -79,7 +79,15 @@ struct State {
     kept: Option<Kept>,
 }
 
-#[derive(Clone)]
+impl State {
+    fn served(&self) -> Option<(&Arc<LoadedCertificate>, bool)> {
+        match &self.current {
+            Ok(certificate) => Some((certificate, false)),
+            Err(_) => self.kept.as_ref().map(|kept| (&kept.certificate, true)),
+        }
+    }
+}
+
 struct Kept {
     // As it came, for the disk.
     entry: Arc<Entry>,
@@ -103,7 +111,7 @@ impl Certificates {
                 kept: None,
             },
             Err(problem) => State {
-                kept: match self.by_name.remove(&certificate.name) {
+                kept: match self.by_name.remove(&**certificate.name.as_arc()) {
                     Some(State {
                         current: Ok(certificate),
                         ..
@@ -115,35 +123,30 @@ impl Certificates {
                 current: Err(problem),
             },
         };
-        self.by_name.insert(certificate.name, state);
+        self.by_name
+            .insert(Arc::clone(certificate.name.as_arc()), state);
         Ok(())
     }
 
     pub(crate) fn remove(&mut self, name: &str) {
-        self.by_name.retain(|held, _| **held.as_arc() != *name);
+        self.by_name.remove(name);
     }
 
     /// Returns the certificate to serve under this name, and whether it is kept beyond its Secret.
     pub(crate) fn served(&self, name: &CertificateName) -> Option<(&Arc<LoadedCertificate>, bool)> {
-        let state = self.by_name.get(name)?;
-        match &state.current {
-            Ok(certificate) => Some((certificate, false)),
-            Err(_) => state.kept.as_ref().map(|kept| (&kept.certificate, true)),
-        }
+        self.by_name.get(&**name.as_arc())?.served()
     }
 
     /// Returns all that are served: their names and when they end.
     pub(crate) fn expiries(&self) -> impl Iterator<Item = (&str, i64)> {
-        self.by_name.keys().filter_map(|name| {
-            let (certificate, _) = self.served(name)?;
-            Some((&**name.as_arc(), certificate.not_after_unix_s))
+        self.by_name.iter().filter_map(|(name, state)| {
+            let (certificate, _) = state.served()?;
+            Some((&**name, certificate.not_after_unix_s))
         })
     }
 
     /// Returns those kept beyond their Secret: the name, the entry as it came, why it is kept and when it ends.
-    pub(crate) fn kept(
-        &self,
-    ) -> impl Iterator<Item = (&CertificateName, &Arc<Entry>, &Problem, i64)> {
+    pub(crate) fn kept(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<Entry>, &Problem, i64)> {
         self.by_name.iter().filter_map(|(name, state)| {
             let (Err(problem), Some(kept)) = (&state.current, &state.kept) else {
                 return None;
