@@ -7,7 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use rustix::io::Errno;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::time::Instant;
 
@@ -80,7 +81,8 @@ fn end_processes(name: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Kills a process if it is in the namespace. The descriptor is taken before looking, so that the
+/// Kills a process if it is in the namespace, and waits until it has ended: it leaves its namespaces
+/// a moment before, so an empty namespace does not tell. The descriptor is taken before looking, so that the
 /// id cannot come to mean another process between the look and the signal.
 fn kill_inside(id: i32, namespace: &Path) -> io::Result<()> {
     let Some(process) = Pid::from_raw(id) else {
@@ -96,8 +98,15 @@ fn kill_inside(id: i32, namespace: &Path) -> io::Result<()> {
         _ => return Ok(()),
     }
     match pidfd_send_signal(&process, Signal::KILL) {
-        Ok(()) | Err(Errno::SRCH) => Ok(()),
-        Err(error) => Err(error.into()),
+        Ok(()) => {}
+        Err(Errno::SRCH) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    }
+    let limit = Timespec::try_from(LIMIT).map_err(io::Error::other)?;
+    let mut ended = [PollFd::new(&process, PollFlags::IN)];
+    match retry_on_intr(|| poll(&mut ended, Some(&limit)))? {
+        0 => Err(ErrorKind::TimedOut.into()),
+        _ => Ok(()),
     }
 }
 
