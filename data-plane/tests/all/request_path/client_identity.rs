@@ -107,7 +107,10 @@ async fn a_trusted_peer_names_the_client_and_how_it_came() {
         ("x-real-ip", "6.6.6.1"),
         ("forwarded", "for=6.6.6.2"),
         ("x-request-id", "from-the-edge-1"),
-        ("connection", "x-forwarded-for"),
+        (
+            "connection",
+            "x-forwarded-for, x-forwarded-host, x-forwarded-proto",
+        ),
     ];
     let seen = seen(&edge, &said).await;
     let expected = [

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use http::{Method, Request, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use sluice_proto::BackendProtocol;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -279,4 +279,62 @@ async fn idle_connections_are_closed_in_time() {
         StatusCode::OK
     );
     within("the end of the idle connection", closes.recv()).await;
+}
+
+/// What a backend does with all but the first request of an HTTP/2 connection.
+#[derive(Clone, Copy)]
+enum Second {
+    Close,
+    Refuse,
+}
+
+/// A backend of HTTP/2 that answers the first request of each connection. Returns how many it has read, too.
+async fn answering_once(second: Second) -> (Backend, Arc<AtomicUsize>) {
+    let read = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&read);
+    let backend = Backend::raw(move |stream| {
+        let counted = Arc::clone(&counted);
+        async move {
+            let mut connection = h2::server::handshake(stream).await.unwrap();
+            let mut answered = false;
+            while let Some(Ok((_request, mut respond))) = connection.accept().await {
+                counted.fetch_add(1, Ordering::SeqCst);
+                match second {
+                    _ if !answered => drop(respond.send_response(Response::new(()), true).unwrap()),
+                    Second::Close => return,
+                    Second::Refuse => {
+                        respond.send_reset(h2::Reason::REFUSED_STREAM);
+                        connection.graceful_shutdown();
+                    }
+                }
+                answered = true;
+            }
+        }
+    })
+    .await;
+    (backend, read)
+}
+
+#[tokio::test]
+async fn over_http2_only_what_was_not_processed_is_sent_again_if_it_is_not_idempotent() {
+    for (second, method, status, reads) in [
+        (Second::Close, Method::POST, 502, 2),
+        (Second::Close, Method::GET, 200, 3),
+        (Second::Refuse, Method::POST, 200, 3),
+    ] {
+        let (backend, read) = answering_once(second).await;
+        let edge = TestEdge::serving([
+            route("shop.example", "/", "web"),
+            self::backend("web", BackendProtocol::H2c),
+            endpoints("web", [backend.address]),
+        ]);
+        let mut client = Client::http1(edge.http()).await;
+        assert_eq!(
+            ask(&mut client, method.clone(), "").await.status,
+            StatusCode::OK
+        );
+        let answer = ask(&mut client, method.clone(), "").await;
+        assert_eq!(answer.status.as_u16(), status, "{method} {answer:?}");
+        assert_eq!(read.load(Ordering::SeqCst), reads, "{method}");
+    }
 }
