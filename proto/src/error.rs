@@ -56,8 +56,10 @@ pub enum InvalidResource {
         range: &'static str,
     },
     /// A CIDR range is not one.
-    #[error("trusted_ranges: {value:?} is not a CIDR range")]
-    TrustedRange {
+    #[error("{field}: {value:?} is not a CIDR range")]
+    AddressRange {
+        /// The field.
+        field: &'static str,
         /// What it held.
         value: String,
         /// Why it does not parse.

@@ -22,6 +22,8 @@ pub struct Settings {
     pub access_log: AccessLog,
     /// What a TLS client gets whose host has no certificate.
     pub missing_certificate: MissingCertificate,
+    /// Ranges whose peers may read the metrics of a data plane.
+    pub metrics_ranges: Vec<IpNet>,
 }
 
 impl Settings {
@@ -38,6 +40,7 @@ impl Default for Settings {
             limits: Limits::default(),
             access_log: AccessLog::default(),
             missing_certificate: MissingCertificate::DefaultCertificate,
+            metrics_ranges: Vec::new(),
         }
     }
 }
@@ -136,14 +139,9 @@ impl TryFrom<wire::Settings> for Settings {
             field: "missing_certificate",
             value: message.missing_certificate,
         })?;
-        let trusted_ranges = message.trusted_ranges.into_iter().map(|value| {
-            value
-                .parse()
-                .map_err(|source| InvalidResource::TrustedRange { value, source })
-        });
         let header = message.client_address_header.to_ascii_lowercase();
         Ok(Self {
-            trusted_ranges: trusted_ranges.collect::<Result<_, _>>()?,
+            trusted_ranges: ranges("trusted_ranges", message.trusted_ranges)?,
             client_address_header: if header.is_empty() {
                 Self::default().client_address_header
             } else {
@@ -162,6 +160,7 @@ impl TryFrom<wire::Settings> for Settings {
                     MissingCertificate::RefuseHandshake
                 }
             },
+            metrics_ranges: ranges("metrics_ranges", message.metrics_ranges)?,
         })
     }
 }
@@ -177,11 +176,7 @@ impl From<&Settings> for wire::Settings {
             }
         };
         Self {
-            trusted_ranges: settings
-                .trusted_ranges
-                .iter()
-                .map(ToString::to_string)
-                .collect(),
+            trusted_ranges: texts(&settings.trusted_ranges),
             client_address_header: settings.client_address_header.clone(),
             timeouts: Some((&settings.timeouts).into()),
             limits: Some((&settings.limits).into()),
@@ -189,6 +184,7 @@ impl From<&Settings> for wire::Settings {
                 enabled: settings.access_log.enabled,
             }),
             missing_certificate: missing_certificate.into(),
+            metrics_ranges: texts(&settings.metrics_ranges),
         }
     }
 }
@@ -220,6 +216,21 @@ impl From<&Limits> for wire::Limits {
             concurrent_streams: Some(limits.concurrent_streams),
         }
     }
+}
+
+fn ranges(field: &'static str, values: Vec<String>) -> Result<Vec<IpNet>, InvalidResource> {
+    let range = |value: String| {
+        value.parse().map_err(|source| InvalidResource::AddressRange {
+            field,
+            value,
+            source,
+        })
+    };
+    values.into_iter().map(range).collect()
+}
+
+fn texts(ranges: &[IpNet]) -> Vec<String> {
+    ranges.iter().map(ToString::to_string).collect()
 }
 
 fn timeouts(message: wire::Timeouts) -> Result<Timeouts, InvalidResource> {

@@ -55,6 +55,7 @@ fn shown((process, status): (&Process, &NodeStatus), generation: u64) -> wire::N
         NodeState::Starting => wire::report::State::Starting,
         NodeState::Serving => wire::report::State::Serving,
         NodeState::Draining => wire::report::State::Draining,
+        NodeState::HandedOver => wire::report::State::HandedOver,
     };
     wire::Node {
         name: process.node.clone(),

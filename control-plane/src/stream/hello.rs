@@ -88,6 +88,7 @@ mod tests {
             build_version: "0.1.0".to_owned(),
             digest: Bytes::from_static(&[7; 16]),
             generation: 3,
+            leader_unreachable: false,
         }
     }
 

@@ -67,6 +67,8 @@ pub enum NodeState {
     Serving,
     /// It was told to stop and finishes what is in flight.
     Draining,
+    /// Another process of its node accepts.
+    HandedOver,
 }
 
 /// The data planes that are known.

@@ -133,6 +133,7 @@ impl Connected {
             wire::report::State::Starting => NodeState::Starting,
             wire::report::State::Serving => NodeState::Serving,
             wire::report::State::Draining => NodeState::Draining,
+            wire::report::State::HandedOver => NodeState::HandedOver,
         };
         let mut problems: Vec<Problem> = report.problems.into_iter().map(Into::into).collect();
         problems.sort_unstable();

@@ -81,6 +81,7 @@ impl DataPlane {
             build_version: "test".to_owned(),
             digest: self.held.digest().as_bytes().to_vec().into(),
             generation: self.generation,
+            leader_unreachable: false,
         };
         self.say(Said::Hello(hello)).await;
     }

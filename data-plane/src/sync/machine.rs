@@ -62,6 +62,7 @@ impl Machine {
             build_version: env!("CARGO_PKG_VERSION").to_owned(),
             digest: held.digest().as_bytes().to_vec().into(),
             generation,
+            leader_unreachable: false,
         }))
     }
 
@@ -81,6 +82,8 @@ impl Machine {
                 Ok(Step::Say(say(Said::Holdings(holdings))))
             }
             Received::Delta(delta) => self.on_delta(delta),
+            // The stream ends next, and whoever is connected to then says where to go.
+            Received::Redirect(_) => Ok(Step::Wait),
         }
     }
 

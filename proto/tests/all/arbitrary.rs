@@ -73,16 +73,18 @@ fn settings() -> impl Strategy<Value = Settings> {
         limits(),
         any::<bool>(),
         missing,
+        vec(range(), 0..4),
     )
         .prop_map(
-            |(trusted_ranges, client_address_header, timeouts, limits, enabled, missing)| {
+            |(trusted_ranges, header, timeouts, limits, enabled, missing, metrics_ranges)| {
                 Settings {
                     trusted_ranges,
-                    client_address_header,
+                    client_address_header: header,
                     timeouts,
                     limits,
                     access_log: AccessLog { enabled },
                     missing_certificate: missing,
+                    metrics_ranges,
                 }
             },
         )

@@ -52,6 +52,7 @@ pub(super) fn parse(text: &str) -> Result<EdgeSettings, SettingsError> {
                 }
                 MissingCertificateFile::RefuseHandshake => MissingCertificate::RefuseHandshake,
             },
+            metrics_ranges: default.edge.metrics_ranges,
         },
     })
 }
