@@ -40,7 +40,11 @@ impl Cluster {
     /// programs.
     pub fn start() -> anyhow::Result<Self> {
         let tools = KubernetesTools::find()?;
-        let namespace = Namespace::create()?;
+        Self::start_in(Namespace::create()?, tools)
+    }
+
+    /// Starts one in this network, which has [`Namespace::CONTROL`].
+    pub(crate) fn start_in(namespace: Namespace, tools: KubernetesTools) -> anyhow::Result<Self> {
         let authority = Authority::create(namespace.folder().join("certificates"))?;
         let administrator = kubeconfig::write(&authority, "administrator", Some("system:masters"))?;
 
@@ -88,6 +92,16 @@ impl Cluster {
     /// and nothing else.
     pub fn kubeconfig_for(&self, user: &str, group: Option<&str>) -> anyhow::Result<PathBuf> {
         kubeconfig::write(&self.authority, user, group)
+    }
+
+    /// The certificate of the authority that signs for its API server and users.
+    pub(crate) fn authority_certificate(&self) -> &Path {
+        self.authority.certificate()
+    }
+
+    /// The key that signs the tokens of service accounts.
+    pub(crate) fn service_account_key(&self) -> PathBuf {
+        self.authority.file(programs::SERVICE_ACCOUNTS, "key")
     }
 
     /// A client with the administrator's credentials; only useful inside the namespace

@@ -1,6 +1,6 @@
 //! The programs of a real Kubernetes: found in a folder that the user names, or built once from the
-//! Go modules that `kubernetes-tools/go.mod` pins, and kept in the user's cache. Nothing here runs
-//! them, apart from Go itself.
+//! Go modules that `kubernetes-tools/go.mod` and `coredns/go.mod` pin, and kept in the user's cache.
+//! Nothing here runs them, apart from Go itself.
 //!
 //! In this order:
 //!
@@ -17,6 +17,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
+use self::go::Module;
+
 /// The programs, all of them present.
 #[derive(Clone, Debug)]
 pub struct KubernetesTools {
@@ -27,15 +29,28 @@ impl KubernetesTools {
     /// Finds the programs, or builds them: minutes, the first time, with the progress on the
     /// standard error.
     pub fn find() -> anyhow::Result<Self> {
-        if let Some(folder) = variable(FOLDER_VARIABLE) {
-            return Self::in_folder(folder);
-        }
-        build::missing(&cache()?).map(|folder| Self { folder })
+        Self::find_all(&API_SERVER)
     }
 
-    /// The programs in a folder of the user's choice, which must hold them all.
+    /// As [`KubernetesTools::find`], with what real nodes need besides.
+    pub fn find_for_nodes() -> anyhow::Result<Self> {
+        Self::find_all(&[&API_SERVER[..], &NODES[..]].concat())
+    }
+
+    /// The programs of an API server in a folder of the user's choice, which must hold them all.
     pub fn in_folder(folder: PathBuf) -> anyhow::Result<Self> {
-        let missing = missing_in(&folder);
+        Self::all_in_folder(folder, &API_SERVER)
+    }
+
+    fn find_all(programs: &[GoProgram]) -> anyhow::Result<Self> {
+        if let Some(folder) = variable(FOLDER_VARIABLE) {
+            return Self::all_in_folder(folder, programs);
+        }
+        build::missing(&cache()?, programs).map(|folder| Self { folder })
+    }
+
+    fn all_in_folder(folder: PathBuf, programs: &[GoProgram]) -> anyhow::Result<Self> {
+        let missing = missing_in(&folder, programs);
         if !missing.is_empty() {
             let names: Vec<&str> = missing.iter().map(|program| program.name).collect();
             bail!(
@@ -50,9 +65,10 @@ impl KubernetesTools {
 
     /// The path of a program, by its name.
     pub fn program(&self, name: &str) -> anyhow::Result<PathBuf> {
-        if PROGRAMS.iter().all(|program| program.name != name) {
+        let mut known = API_SERVER.iter().chain(&NODES);
+        if known.all(|program| program.name != name) {
             bail!(
-                "{name} is none of the programs that the Kubernetes tier builds: add it to PROGRAMS"
+                "{name} is none of the programs that the tests of Kubernetes build: add it to NODES"
             );
         }
         Ok(self.folder.join(name))
@@ -63,19 +79,25 @@ impl KubernetesTools {
 #[derive(Clone, Copy, Debug)]
 struct GoProgram {
     name: &'static str,
+    module: Module,
     package: &'static str,
 }
 
 impl GoProgram {
-    const fn new(name: &'static str, package: &'static str) -> Self {
-        Self { name, package }
+    const fn kubernetes(name: &'static str, package: &'static str) -> Self {
+        Self {
+            name,
+            module: Module::Kubernetes,
+            package,
+        }
     }
 }
 
-/// The programs of `PROGRAMS` that the folder lacks.
-fn missing_in(folder: &Path) -> Vec<GoProgram> {
-    PROGRAMS
-        .into_iter()
+/// Those of these programs that the folder lacks.
+fn missing_in(folder: &Path, programs: &[GoProgram]) -> Vec<GoProgram> {
+    programs
+        .iter()
+        .copied()
         .filter(|program| !is_executable(&folder.join(program.name)))
         .collect()
 }
@@ -111,12 +133,25 @@ fn variable(name: &str) -> Option<PathBuf> {
 
 const FOLDER_VARIABLE: &str = "SLUICE_KUBERNETES_TOOLS";
 
-/// What is built. `kubernetes-tools/tools.go` pins more: kubelet, kube-proxy,
-/// kube-controller-manager and kube-scheduler (`k8s.io/kubernetes/cmd/NAME`) take a line here each
-/// when a test needs them.
-const PROGRAMS: [GoProgram; 4] = [
-    GoProgram::new("etcd", "go.etcd.io/etcd/server/v3"),
-    GoProgram::new("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"),
-    GoProgram::new("kubectl", "k8s.io/kubernetes/cmd/kubectl"),
-    GoProgram::new("grpcurl", "github.com/fullstorydev/grpcurl/cmd/grpcurl"),
+/// Of an API server, and to look at it.
+const API_SERVER: [GoProgram; 4] = [
+    GoProgram::kubernetes("etcd", "go.etcd.io/etcd/server/v3"),
+    GoProgram::kubernetes("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"),
+    GoProgram::kubernetes("kubectl", "k8s.io/kubernetes/cmd/kubectl"),
+    GoProgram::kubernetes("grpcurl", "github.com/fullstorydev/grpcurl/cmd/grpcurl"),
+];
+/// Of a cluster with nodes.
+const NODES: [GoProgram; 5] = [
+    GoProgram::kubernetes(
+        "kube-controller-manager",
+        "k8s.io/kubernetes/cmd/kube-controller-manager",
+    ),
+    GoProgram::kubernetes("kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler"),
+    GoProgram::kubernetes("kubelet", "k8s.io/kubernetes/cmd/kubelet"),
+    GoProgram::kubernetes("kube-proxy", "k8s.io/kubernetes/cmd/kube-proxy"),
+    GoProgram {
+        name: "coredns",
+        module: Module::CoreDns,
+        package: ".",
+    },
 ];

@@ -21,6 +21,7 @@ pub mod kubernetes;
 pub mod kubernetes_tools;
 pub mod load;
 pub mod namespace;
+pub mod nodes;
 pub mod process;
 pub mod programs;
 pub mod system;

@@ -59,6 +59,14 @@ impl Namespace {
     /// Needs root (`CAP_NET_ADMIN` and `CAP_SYS_ADMIN`) and iproute2; the error says which is
     /// missing.
     pub fn create() -> anyhow::Result<Self> {
+        let namespace = Self::create_bare()?;
+        namespace.configure(&small_cluster())?;
+        Ok(namespace)
+    }
+
+    /// Creates one that has nothing but its loopback device: for a machine of its own, whose network
+    /// [`Namespace::configure`] sets up.
+    pub fn create_bare() -> anyhow::Result<Self> {
         ip::check()?;
         let _lock = sweep::lock()?;
         sweep::abandoned()?;
@@ -73,8 +81,13 @@ impl Namespace {
         // Having the rights is not always enough: a container's security profile may forbid mounts.
         ip::run(&["netns", "add", &namespace.name])
             .context("cannot make a network namespace; a container must be privileged for that")?;
-        namespace.set_up()?;
+        namespace.configure(&["link set lo up".to_owned()])?;
         Ok(namespace)
+    }
+
+    /// Runs these commands of `ip` inside, such as `route add default via 10.200.0.1`.
+    pub fn configure(&self, commands: &[String]) -> anyhow::Result<()> {
+        ip::batch(&self.name, commands)
     }
 
     /// Its name, as `ip netns list` shows it.
@@ -141,26 +154,6 @@ impl Namespace {
     ) -> anyhow::Result<T> {
         enter::run(&self.path(), scenario)
     }
-
-    fn set_up(&self) -> anyhow::Result<()> {
-        let mut lines = vec![
-            "link set lo up".to_owned(),
-            // A bridge and not a dummy device: the bridge is there in small kernels too.
-            format!("link add {DEVICE} type bridge"),
-            // Without ARP, what is sent to an absent address vanishes instead of coming back as "no
-            // route to host" after three seconds: the harder case for a proxy.
-            format!("link set {DEVICE} arp off"),
-            format!("link set {DEVICE} up"),
-            format!("address add {}/24 dev {DEVICE}", Self::CONTROL),
-        ];
-        lines.extend(
-            Self::NODES
-                .iter()
-                .map(|node| format!("address add {node}/24 dev {DEVICE}")),
-        );
-        lines.push(format!("route add {PODS} dev {DEVICE}"));
-        ip::batch(&self.name, &lines)
-    }
 }
 
 impl Drop for Namespace {
@@ -170,6 +163,32 @@ impl Drop for Namespace {
             eprintln!("{} could not be removed: {error:#}", self.name);
         }
     }
+}
+
+/// Every "node" an address of one device.
+fn small_cluster() -> Vec<String> {
+    let mut commands = vec![
+        // A bridge and not a dummy device: the bridge is there in small kernels too.
+        format!("link add {DEVICE} type bridge"),
+        // Without ARP, what is sent to an absent address vanishes instead of coming back as "no
+        // route to host" after three seconds: the harder case for a proxy.
+        format!("link set {DEVICE} arp off"),
+        format!("link set {DEVICE} up"),
+        format!("address add {}/24 dev {DEVICE}", Namespace::CONTROL),
+    ];
+    commands.extend(
+        Namespace::NODES
+            .iter()
+            .map(|node| format!("address add {node}/24 dev {DEVICE}")),
+    );
+    commands.push(format!("route add {PODS} dev {DEVICE}"));
+    commands
+}
+
+/// Removes what earlier runs left behind whose process is gone, as [`Namespace::create`] does first.
+pub fn sweep() -> anyhow::Result<()> {
+    let _lock = sweep::lock()?;
+    sweep::abandoned()
 }
 
 /// The folder that goes with the namespace of that name.

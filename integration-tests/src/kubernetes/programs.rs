@@ -45,7 +45,9 @@ pub(super) fn api_server(
         ],
         &[Namespace::CONTROL, KUBERNETES_SERVICE, Ipv4Addr::LOCALHOST],
     )?;
-    let accounts = authority.key_pair("service-accounts")?;
+    let accounts = authority.key_pair(SERVICE_ACCOUNTS)?;
+    // For logs, exec and port-forward.
+    let kubelets = authority.client_certificate("api-server-to-kubelets", Some("system:masters"))?;
     let path = |flag: &str, path: &Path| -> anyhow::Result<String> {
         Ok(format!(
             "--{flag}={}",
@@ -70,6 +72,8 @@ pub(super) fn api_server(
         path("client-ca-file", authority.certificate())?,
         path("service-account-key-file", &accounts.public)?,
         path("service-account-signing-key-file", &accounts.private)?,
+        path("kubelet-client-certificate", &kubelets.certificate)?,
+        path("kubelet-client-key", &kubelets.key)?,
         "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
         "--authorization-mode=Node,RBAC".to_owned(),
         "--allow-privileged=true".to_owned(),
@@ -77,6 +81,8 @@ pub(super) fn api_server(
     ]))
 }
 
+/// The name of the files of the key that signs the tokens of service accounts.
+pub(super) const SERVICE_ACCOUNTS: &str = "service-accounts";
 /// The namespace is the cluster's own, so fixed ports clash with nobody.
 pub(super) const ETCD: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 2379);
 const ETCD_PEERS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 2380);

@@ -13,18 +13,17 @@ use super::{GoProgram, go, missing_in};
 use crate::process::Program;
 
 /// Builds the programs that are missing from the folder for this pin, and returns that folder.
-pub(super) fn missing(cache: &Path) -> anyhow::Result<PathBuf> {
+pub(super) fn missing(cache: &Path, programs: &[GoProgram]) -> anyhow::Result<PathBuf> {
     let place = cache.join(go::pin());
-    let programs = place.join("bin");
-    if missing_in(&programs).is_empty() {
-        return Ok(programs);
+    let folder = place.join("bin");
+    if missing_in(&folder, programs).is_empty() {
+        return Ok(folder);
     }
     go::check()?;
-    fs::create_dir_all(&programs)
-        .with_context(|| format!("cannot create {}", programs.display()))?;
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let _lock = lock(&place)?;
     // Another process may have built them while this one waited.
-    let missing = missing_in(&programs);
+    let missing = missing_in(&folder, programs);
     let started = Instant::now();
     for (number, program) in missing.iter().enumerate() {
         let count = format!("{} of {}", number + 1, missing.len());
@@ -32,13 +31,13 @@ pub(super) fn missing(cache: &Path) -> anyhow::Result<PathBuf> {
             *program,
             &place,
             &format!(
-                "building {} ({count}; the first time only, about {MINUTES} minutes)",
+                "building {} ({count}; the first time only, about {MINUTES} minutes for all)",
                 program.name
             ),
             started,
         )?;
     }
-    Ok(programs)
+    Ok(folder)
 }
 
 /// Builds one program beside its place and renames it into it: a build that is interrupted leaves
@@ -56,7 +55,7 @@ fn build(program: GoProgram, place: &Path, title: &str, started: Instant) -> any
         .env("GOWORK", "off")
         .arg("build")
         .arg("-C")
-        .arg(go::module())
+        .arg(program.module.folder())
         .args(["-mod=readonly", "-trimpath", "-ldflags", go::FLAGS, "-o"])
         .arg(&unfinished)
         .arg(program.package)

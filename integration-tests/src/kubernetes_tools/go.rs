@@ -1,19 +1,35 @@
-//! Go as it is installed, and the module that pins what is built with it.
+//! Go as it is installed, and the modules that pin what is built with it.
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, bail};
 
-/// The folder of the module: `kubernetes-tools` in this package.
-pub(super) fn module() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("kubernetes-tools")
+/// A module of this package.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Module {
+    /// Kubernetes, etcd and what looks at them.
+    Kubernetes,
+    /// CoreDNS, which wants other versions of what it shares with Kubernetes.
+    CoreDns,
+}
+
+impl Module {
+    /// Where its `go.mod` is.
+    pub(super) fn folder(self) -> PathBuf {
+        let name = match self {
+            Self::Kubernetes => "kubernetes-tools",
+            Self::CoreDns => "coredns",
+        };
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
+    }
 }
 
 /// A name for everything that decides what a build makes.
 pub(super) fn pin() -> String {
     let mut hash = blake3::Hasher::new();
-    for part in [GO_MOD, GO_SUM, FLAGS, std::env::consts::ARCH] {
+    let modules = [GO_MOD, GO_SUM, COREDNS, COREDNS_MOD, COREDNS_SUM];
+    for part in modules.into_iter().chain([FLAGS, std::env::consts::ARCH]) {
         hash.update(part.as_bytes()).update(b"\0");
     }
     hash.finalize().to_hex()[..16].to_owned()
@@ -33,7 +49,7 @@ pub(super) fn check() -> anyhow::Result<()> {
     // refuses.
     let asked = Command::new("go")
         .args(["env", "GOVERSION"])
-        .current_dir(module())
+        .current_dir(Module::Kubernetes.folder())
         .output()
         .with_context(|| format!("cannot run `go`; {remedy}"))?;
     let version = String::from_utf8_lossy(&asked.stdout).trim().to_owned();
@@ -68,6 +84,9 @@ pub(super) const FLAGS: &str = "-s -w -X k8s.io/component-base/version.gitVersio
 
 const GO_MOD: &str = include_str!("../../kubernetes-tools/go.mod");
 const GO_SUM: &str = include_str!("../../kubernetes-tools/go.sum");
+const COREDNS: &str = include_str!("../../coredns/main.go");
+const COREDNS_MOD: &str = include_str!("../../coredns/go.mod");
+const COREDNS_SUM: &str = include_str!("../../coredns/go.sum");
 
 #[cfg(test)]
 mod tests {
