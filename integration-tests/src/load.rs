@@ -5,7 +5,9 @@
 
 mod pool;
 mod report;
+mod web_sockets;
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use self::pool::Pool;
 pub use self::report::{Outcome, Report, Summary};
+pub use self::web_sockets::{RunningWebSockets, WebSocketReport, WebSockets};
 use crate::client::{Answer, Destination};
 
 /// Where a part of the load goes, and who has to answer.
@@ -22,6 +25,9 @@ use crate::client::{Answer, Destination};
 pub struct Target {
     /// The request.
     pub destination: Destination,
+    /// Where else it goes if that address refuses the connection, as the clients of a name with several addresses do;
+    /// in this order.
+    pub others: Vec<SocketAddr>,
     /// What the name of the backend that answers starts with.
     pub backend: String,
 }

@@ -37,7 +37,7 @@ pub struct Nodes {
     // In the order in which they are ended.
     nodes: Vec<Node>,
     _controllers: Controllers,
-    outside: Namespace,
+    outside: Arc<Namespace>,
     cluster: Arc<Cluster>,
 }
 
@@ -66,7 +66,7 @@ impl Nodes {
         let cluster = Self {
             nodes,
             _controllers: controllers,
-            outside,
+            outside: Arc::new(outside),
             cluster,
         };
         cluster.wait_until_ready()?;
@@ -88,7 +88,7 @@ impl Nodes {
 
     /// Where clients are.
     #[must_use]
-    pub fn outside(&self) -> &Namespace {
+    pub fn outside(&self) -> &Arc<Namespace> {
         &self.outside
     }
 

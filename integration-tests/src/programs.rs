@@ -109,7 +109,8 @@ fn cargo() -> Command {
 }
 
 /// The root of the repository that this program was built from.
-pub(crate) fn repository() -> &'static Path {
+#[must_use]
+pub fn repository() -> &'static Path {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     package.parent().unwrap_or(package)
 }

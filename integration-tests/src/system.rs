@@ -181,6 +181,7 @@ impl System {
     pub fn targets(host: &str, backend: &str) -> Vec<Target> {
         let target = |node| Target {
             destination: Self::destination(node, host, "/"),
+            others: Vec::new(),
             backend: backend.to_owned(),
         };
         (0..Self::NODES).map(target).collect()

@@ -47,7 +47,8 @@ pub(super) fn api_server(
     )?;
     let accounts = authority.key_pair(SERVICE_ACCOUNTS)?;
     // For logs, exec and port-forward.
-    let kubelets = authority.client_certificate("api-server-to-kubelets", Some("system:masters"))?;
+    let kubelets =
+        authority.client_certificate("api-server-to-kubelets", Some("system:masters"))?;
     let path = |flag: &str, path: &Path| -> anyhow::Result<String> {
         Ok(format!(
             "--{flag}={}",

@@ -1,9 +1,10 @@
 //! A target's connections that are kept open, and the one retry that a client may make.
 
+use std::io;
 use std::sync::{Mutex, PoisonError};
 
 use super::Target;
-use crate::client::{Answer, ClientError, Connection, fetch, get};
+use crate::client::{Answer, ClientError, Connection, get};
 
 pub(super) struct Pool {
     target: Target,
@@ -24,7 +25,10 @@ impl Pool {
 
     /// Sends the request over a connection of its own.
     pub(super) async fn over_new(&self) -> Result<Answer, String> {
-        fetch(&self.target.destination)
+        let mut connection = self.open().await.map_err(|error| error.chain())?;
+        let request = get(&self.target.destination, true).map_err(|error| error.to_string())?;
+        connection
+            .send(request)
             .await
             .map_err(|error| error.chain())
     }
@@ -45,15 +49,32 @@ impl Pool {
                 Err(error) => return Err(error.chain()),
             }
         }
-        let mut connection = Connection::open(&self.target.destination)
-            .await
-            .map_err(|error| error.chain())?;
+        let mut connection = self.open().await.map_err(|error| error.chain())?;
         let answer = self
             .exchange(&mut connection)
             .await
             .map_err(|error| error.chain())?;
         self.keep(connection, &answer);
         Ok(answer)
+    }
+
+    /// Opens a connection to the target, or to the first of the others if it is refused.
+    async fn open(&self) -> Result<Connection, ClientError> {
+        let mut destination = self.target.destination.clone();
+        let mut others = self.target.others.iter();
+        loop {
+            match Connection::open(&destination).await {
+                Err(ClientError::Connect(error))
+                    if error.kind() == io::ErrorKind::ConnectionRefused =>
+                {
+                    let Some(&other) = others.next() else {
+                        return Err(ClientError::Connect(error));
+                    };
+                    destination.address = other;
+                }
+                opened => return opened,
+            }
+        }
     }
 
     async fn exchange(&self, connection: &mut Connection) -> Result<Answer, ClientError> {

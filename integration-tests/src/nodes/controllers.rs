@@ -76,9 +76,7 @@ fn dns(cluster: &Cluster) -> anyhow::Result<Program> {
         ),
     )
     .with_context(|| format!("cannot write {}", configuration.display()))?;
-    Ok(program(cluster, "coredns")?
-        .arg("-conf")
-        .arg(configuration))
+    Ok(program(cluster, "coredns")?.arg("-conf").arg(configuration))
 }
 
 fn program(cluster: &Cluster, name: &str) -> anyhow::Result<Program> {

@@ -122,6 +122,7 @@ fn a_load_runs_inside_a_namespace() {
             let elsewhere = destination(SocketAddr::new(other.into(), 8000), "/");
             let elsewhere = Target {
                 destination: elsewhere,
+                others: Vec::new(),
                 backend: "one".to_owned(),
             };
             let load = Load::new(vec![echo.target("one"), elsewhere])
@@ -182,6 +183,7 @@ async fn a_load_sends_again_only_what_no_byte_answered() {
         });
         let target = Target {
             destination: destination(address, "/"),
+            others: Vec::new(),
             backend: String::new(),
         };
         let load = Load::new(vec![target]).at_most(40).start();
@@ -235,6 +237,7 @@ impl Running {
     fn target(&self, backend: &str) -> Target {
         Target {
             destination: self.destination("/"),
+            others: Vec::new(),
             backend: backend.to_owned(),
         }
     }

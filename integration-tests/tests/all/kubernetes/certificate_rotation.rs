@@ -36,6 +36,7 @@ fn no_handshake_fails_and_the_new_certificate_comes_within_a_second() {
             let targets = (0..System::NODES)
                 .map(|node| Target {
                     destination: destination(node, &client),
+                    others: Vec::new(),
                     backend: "api-".to_owned(),
                 })
                 .collect();

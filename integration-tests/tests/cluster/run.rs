@@ -1,0 +1,108 @@
+//! From nothing to the last row: builds what the cluster needs, starts it, runs the scenarios, prints the table.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use sluice_integration_tests::programs::{Programs, repository};
+use tokio::time::Instant;
+
+use crate::scenarios::{self, Scenario};
+use crate::stage::Stage;
+use crate::table::{self, Row};
+use crate::{Arguments, needs};
+
+/// Runs them, and returns whether all promises were kept.
+pub(crate) fn all(arguments: &Arguments) -> anyhow::Result<bool> {
+    needs::check()?;
+    let chosen = chosen(arguments)?;
+    let images = images()?;
+    let mut stage = Stage::start(&images, arguments.full)?;
+    table::print_header();
+    let (mut kept, mut broken) = (0, 0);
+    for scenario in chosen {
+        eprintln!("{}: {}", scenario.name, scenario.event);
+        let started = Instant::now();
+        let mut row = Row::default();
+        if let Err(error) = (scenario.run)(&mut stage, &mut row) {
+            row.broken(format_args!("{error:#}\n{}", stage.last_lines()));
+        }
+        row.print(scenario.name, started.elapsed());
+        if row.broken.is_empty() {
+            kept += 1;
+        } else {
+            broken += 1;
+        }
+        if let Err(error) = stage.calm_down() {
+            println!(
+                "the cluster does not come to rest after {}, so nothing more can be shown: {error:#}",
+                scenario.name
+            );
+            broken += 1;
+            break;
+        }
+    }
+    println!("{kept} passed, {broken} failed");
+    if arguments.keep {
+        stage.wait_for_interrupt()?;
+    }
+    Ok(broken == 0)
+}
+
+fn chosen(arguments: &Arguments) -> anyhow::Result<Vec<&'static Scenario>> {
+    let wanted = |scenario: &&Scenario| {
+        let only = &arguments.only;
+        if only.is_empty() {
+            arguments.full || scenario.short
+        } else {
+            scenario.name == scenarios::FIRST
+                || only.iter().any(|name| scenario.name.contains(&**name))
+        }
+    };
+    let chosen: Vec<_> = scenarios::ALL.iter().filter(wanted).collect();
+    for name in &arguments.only {
+        ensure!(
+            chosen
+                .iter()
+                .any(|scenario| scenario.name.contains(&**name)),
+            "no scenario's name contains {name:?}; --list prints them"
+        );
+    }
+    Ok(chosen)
+}
+
+/// Makes the images of Sluice as a user would, and those that only tests need.
+fn images() -> anyhow::Result<Vec<PathBuf>> {
+    eprintln!("building the images (minutes the first time)");
+    let output = repository().join("target/images");
+    run(Command::new(repository().join("images/build"))
+        .arg("--output")
+        .arg(&output))?;
+    let echo = &Programs::built_once()?.echo;
+    let test_images = output.join("test");
+    let script = repository().join("integration-tests/src/nodes/test-images");
+    run(Command::new(script).arg(echo).arg(&test_images))?;
+    let mut archives = Vec::new();
+    for folder in [&output, &test_images] {
+        for entry in std::fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "tar") {
+                archives.push(path);
+            }
+        }
+    }
+    archives.sort();
+    Ok(archives)
+}
+
+fn run(command: &mut Command) -> anyhow::Result<()> {
+    let status = command
+        .status()
+        .with_context(|| format!("cannot run {command:?}"))?;
+    ensure!(status.success(), "{command:?} failed ({status})");
+    Ok(())
+}
+
+/// For what takes a busy machine with two cores a while.
+pub(crate) const LIMIT: Duration = Duration::from_secs(180);

@@ -1,0 +1,63 @@
+//! What happens to the cluster, one file each, in the order in which it is run.
+
+mod backend_rollout;
+mod control_plane_outage;
+mod install;
+mod node_reboot;
+mod rollout;
+mod socket_thief;
+
+use crate::stage::Stage;
+use crate::table::Row;
+
+/// Something that happens, and what is promised about it.
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    pub(crate) event: &'static str,
+    /// Whether it is of the short set.
+    pub(crate) short: bool,
+    pub(crate) run: fn(&mut Stage, &mut Row) -> anyhow::Result<()>,
+}
+
+/// The one that all others need.
+pub(crate) const FIRST: &str = "install";
+
+/// In their order.
+pub(crate) const ALL: [Scenario; 6] = [
+    Scenario {
+        name: FIRST,
+        event: "kubectl apply -k manifests, twice; two Ingresses are served by three nodes",
+        short: true,
+        run: install::run,
+    },
+    Scenario {
+        name: "rollout",
+        event: "the data plane is rolled out anew, under load",
+        short: true,
+        run: rollout::run,
+    },
+    Scenario {
+        name: "control-plane-outage",
+        event: "the control plane is gone for a while; a data plane restarts meanwhile",
+        short: true,
+        run: control_plane_outage::run,
+    },
+    Scenario {
+        name: "node-reboot",
+        event: "a node reboots while the control plane is gone",
+        short: true,
+        run: node_reboot::run,
+    },
+    Scenario {
+        name: "backend-rollout",
+        event: "a backend without a preStop hook is rolled out anew, under load",
+        short: true,
+        run: backend_rollout::run,
+    },
+    Scenario {
+        name: "socket-thief",
+        event: "another process of a node asks for the listening sockets",
+        short: true,
+        run: socket_thief::run,
+    },
+];

@@ -1,0 +1,41 @@
+//! The control plane is gone for a while. A data plane that restarts meanwhile serves from its disk.
+
+use anyhow::ensure;
+use sluice_integration_tests::wait;
+
+use crate::run::LIMIT;
+use crate::stage::{ALL_NODES, Stage, ask};
+use crate::table::Row;
+use crate::traffic::{Traffic, http};
+
+pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
+    stage.outside(async |stage| {
+        // A rollout of it first: new replicas, and an election.
+        let traffic = Traffic::through(&ALL_NODES);
+        traffic.wait_for_more(300).await?;
+        stage
+            .restart("sluice-system", "deployment/sluice-control-plane")
+            .await?;
+        stage.scale_control_plane(0).await?;
+        traffic.go_on_for(stage.outage()).await?;
+        traffic.stop(row).await;
+
+        // Whose container is killed refuses connections until it is back, so this load goes through the others.
+        let traffic = Traffic::through(&[0, 1]);
+        stage
+            .nodes
+            .node(2)
+            .run(&["pkill", "-KILL", "-x", "sluice-data-pla"])?;
+        wait::until("node-3 to serve from its disk", LIMIT, async || {
+            let answer = ask(http(2), "api.myhoneydue.com").await?;
+            ensure!(answer.status == 200, "{}", answer.status);
+            anyhow::Ok(())
+        })
+        .await?;
+        row.note("a killed data plane serves from disk");
+        traffic.wait_for_more(600).await?;
+        stage.scale_control_plane(2).await?;
+        traffic.stop(row).await;
+        Ok(())
+    })
+}

@@ -1,0 +1,51 @@
+//! A node loses its power and comes back while there is no control plane: its data plane serves from the copy on its disk.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use sluice_integration_tests::wait;
+use tokio::time::Instant;
+
+use crate::run::LIMIT;
+use crate::stage::{Stage, ask};
+use crate::table::Row;
+use crate::traffic::{Traffic, http};
+
+pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
+    stage.outside(async |stage| {
+        stage.scale_control_plane(0).await?;
+        let traffic = Traffic::through(&[0, 1]);
+        let cluster = std::sync::Arc::clone(stage.nodes.cluster());
+        stage.nodes.node(2).power_off()?;
+        traffic.wait_for_more(900).await?;
+        stage.nodes.node(2).power_on(&cluster)?;
+        wait::until("node-3 to serve after its reboot", LIMIT, async || {
+            let answer = ask(http(2), "api.myhoneydue.com").await?;
+            ensure!(answer.status == 200, "{}", answer.status);
+            anyhow::Ok(())
+        })
+        .await?;
+        let served = Instant::now();
+        let age = age(&stage.nodes.node(2).run(&["bash", "-c", AGE])?)?;
+        let took = age.saturating_sub(served.elapsed());
+        row.at_most("served after its start:", took, Duration::from_secs(2));
+        stage.scale_control_plane(2).await?;
+        traffic.stop(row).await;
+        Ok(())
+    })
+}
+
+/// Prints the machine's uptime and when the data plane was started, both in hundredths of a second.
+const AGE: &str = "cut -d' ' -f1 /proc/uptime | tr -d .; \
+    cut -d' ' -f22 /proc/$(pgrep -x sluice-data-pla | head -n 1)/stat";
+
+fn age(printed: &str) -> anyhow::Result<Duration> {
+    let mut numbers = printed.lines().map(str::parse::<u64>);
+    let mut next = || -> anyhow::Result<u64> {
+        Ok(numbers
+            .next()
+            .with_context(|| format!("{printed:?} has no times"))??)
+    };
+    let (now, started) = (next()?, next()?);
+    Ok(Duration::from_millis(now.saturating_sub(started) * 10))
+}

@@ -1,0 +1,28 @@
+//! The data plane is rolled out anew: the new pod on each node takes the listening sockets over from the old one.
+
+use crate::stage::{ALL_NODES, Stage};
+use crate::table::Row;
+use crate::traffic::Traffic;
+
+pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
+    let (times, enough) = if stage.full { (3, 60_000) } else { (1, 10_000) };
+    stage.outside(async |stage| {
+        let traffic = Traffic::through(&ALL_NODES);
+        traffic.wait_for_more(300).await?;
+        for time in 1..=times {
+            stage
+                .restart("sluice-data-plane", "daemonset/sluice-data-plane")
+                .await?;
+            eprintln!(
+                "rollout {time} of {times}: {} failed so far",
+                traffic.failed()
+            );
+        }
+        while traffic.answered() < enough {
+            traffic.wait_for_more(300).await?;
+        }
+        traffic.stop(row).await;
+        row.note(format_args!("{times} rollouts"));
+        Ok(())
+    })
+}

@@ -1,0 +1,214 @@
+//! Sluice and the first user's Ingresses on three nodes: what scenarios do to them and wait for.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use sluice_integration_tests::client::{Answer, Destination, fetch};
+use sluice_integration_tests::nodes::Nodes;
+use sluice_integration_tests::programs::repository;
+use sluice_integration_tests::wait;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::run::LIMIT;
+use crate::traffic::http;
+
+/// The cluster that all scenarios share.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    pub(crate) nodes: Nodes,
+    /// Whether everything is to be shown at full length.
+    pub(crate) full: bool,
+}
+
+impl Stage {
+    /// Starts the cluster, without Sluice.
+    pub(crate) fn start(images: &[PathBuf], full: bool) -> anyhow::Result<Self> {
+        let nodes = Nodes::start(images)?;
+        Ok(Self { nodes, full })
+    }
+
+    /// How long an outage is.
+    pub(crate) const fn outage(&self) -> Duration {
+        Duration::from_secs(if self.full { 300 } else { 30 })
+    }
+
+    /// Runs a scenario among the clients, outside of the nodes.
+    pub(crate) fn outside<T: Send>(
+        &mut self,
+        scenario: impl AsyncFnOnce(&mut Self) -> anyhow::Result<T> + Send,
+    ) -> anyhow::Result<T> {
+        let outside = std::sync::Arc::clone(self.nodes.outside());
+        outside.run(async || scenario(&mut *self).await)
+    }
+
+    /// The real kubectl, as an administrator; its words.
+    pub(crate) fn kubectl(&self, command: &str) -> anyhow::Result<String> {
+        let words: Vec<&str> = command.split_ascii_whitespace().collect();
+        self.nodes.cluster().kubectl(&words)
+    }
+
+    /// `kubectl apply -k` of a folder of the manifests, unchanged.
+    pub(crate) fn apply_manifests(&self, folder: &str) -> anyhow::Result<String> {
+        let path = repository().join(folder);
+        let path = path.to_str().context("the path is not UTF-8")?;
+        self.nodes
+            .cluster()
+            .kubectl(&["apply", "--kustomize", path])
+    }
+
+    /// Restarts a workload, such as `daemonset/sluice-data-plane`, and waits until all of it is new and the old is gone.
+    pub(crate) async fn restart(&self, namespace: &str, workload: &str) -> anyhow::Result<()> {
+        self.kubectl(&format!(
+            "rollout restart {workload} --namespace={namespace}"
+        ))?;
+        self.wait_until_rolled_out(namespace, workload).await
+    }
+
+    /// Waits until all of a workload is as its object says, and no pod of before is left.
+    pub(crate) async fn wait_until_rolled_out(
+        &self,
+        namespace: &str,
+        workload: &str,
+    ) -> anyhow::Result<()> {
+        wait::until(&format!("{workload} to be rolled out"), LIMIT, async || {
+            let status = self.kubectl(&format!(
+                "rollout status {workload} --namespace={namespace} --watch=false"
+            ))?;
+            ensure!(status.contains("successfully rolled out"), "{status}");
+            let pods = self.pods(namespace)?;
+            let leaving: Vec<_> = pods.iter().filter(|pod| pod.leaving).collect();
+            ensure!(leaving.is_empty(), "pods are leaving: {leaving:?}");
+            anyhow::Ok(())
+        })
+        .await
+    }
+
+    /// The pods of a namespace.
+    pub(crate) fn pods(&self, namespace: &str) -> anyhow::Result<Vec<Pod>> {
+        let template = "{range .items[*]}{.metadata.name} {.spec.nodeName} {.status.podIP} \
+                        x{.metadata.deletionTimestamp}{\"\\n\"}{end}";
+        let listed = self.nodes.cluster().kubectl(&[
+            "get",
+            "pods",
+            &format!("--namespace={namespace}"),
+            &format!("--output=jsonpath={template}"),
+        ])?;
+        let pod = |line: &str| {
+            let mut words = line.split(' ');
+            Some(Pod {
+                name: words.next()?.to_owned(),
+                node: words.next()?.to_owned(),
+                ip: words.next()?.to_owned(),
+                leaving: words.next()? != "x",
+            })
+        };
+        Ok(listed.lines().filter_map(pod).collect())
+    }
+
+    /// Waits until every node answers 200 for every host.
+    pub(crate) async fn wait_until_served(&self, nodes: &[usize]) -> anyhow::Result<()> {
+        for &node in nodes {
+            for host in ["api.myhoneydue.com", "admin.myhoneydue.com"] {
+                let what = format!("{host} through node-{}", node + 1);
+                wait::until(&what, LIMIT, async || {
+                    let answer = ask(http(node), host).await?;
+                    ensure!(answer.status == 200, "{}", answer.status);
+                    anyhow::Ok(())
+                })
+                .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Scales the control plane, and waits until it is so; to nothing without any grace.
+    pub(crate) async fn scale_control_plane(&self, replicas: usize) -> anyhow::Result<()> {
+        self.kubectl(&format!(
+            "scale deployment/sluice-control-plane --namespace=sluice-system --replicas={replicas}"
+        ))?;
+        if replicas > 0 {
+            return self
+                .wait_until_rolled_out("sluice-system", "deployment/sluice-control-plane")
+                .await;
+        }
+        self.kubectl(
+            "delete pods --all --namespace=sluice-system --force --grace-period=0 --wait=false",
+        )?;
+        wait::until("the control plane to be gone", LIMIT, async || {
+            let pods = self.pods("sluice-system")?;
+            ensure!(pods.is_empty(), "{pods:?}");
+            anyhow::Ok(())
+        })
+        .await
+    }
+
+    /// Waits until the cluster is as the next scenario wants it: all nodes ready, everything rolled out and served.
+    pub(crate) fn calm_down(&mut self) -> anyhow::Result<()> {
+        self.nodes.wait_until_ready()?;
+        self.outside(async |stage| {
+            stage
+                .wait_until_rolled_out("sluice-system", "deployment/sluice-control-plane")
+                .await?;
+            stage
+                .wait_until_rolled_out("sluice-data-plane", "daemonset/sluice-data-plane")
+                .await?;
+            stage.wait_until_served(&ALL_NODES).await
+        })
+    }
+
+    /// Says how to look at the cluster, and waits for Ctrl-C.
+    pub(crate) fn wait_for_interrupt(&mut self) -> anyhow::Result<()> {
+        let cluster = self.nodes.cluster();
+        println!(
+            "The cluster is up until Ctrl-C:\n  nsenter --net={} {} --kubeconfig {} get pods -A",
+            cluster.namespace().path().display(),
+            cluster.tools().program("kubectl")?.display(),
+            cluster.kubeconfig().display()
+        );
+        self.outside(async |_| {
+            signal(SignalKind::interrupt())?.recv().await;
+            Ok(())
+        })
+    }
+
+    /// What the nodes and Sluice's pods said last, for a failure's message.
+    pub(crate) fn last_lines(&self) -> String {
+        let mut text = String::new();
+        for namespace in ["sluice-system", "sluice-data-plane"] {
+            let pods = self.kubectl(&format!("get pods --namespace={namespace} --output=wide"));
+            text += &pods.unwrap_or_else(|error| format!("{error:#}\n"));
+            for pod in self.pods(namespace).unwrap_or_default() {
+                let logs = self.kubectl(&format!(
+                    "logs {} --namespace={namespace} --tail=15",
+                    pod.name
+                ));
+                text += &format!("{} last said:\n{}\n", pod.name, logs.unwrap_or_default());
+            }
+        }
+        text
+    }
+}
+
+/// A pod, as the API server knows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Pod {
+    pub(crate) name: String,
+    pub(crate) node: String,
+    pub(crate) ip: String,
+    pub(crate) leaving: bool,
+}
+
+/// Asks a node for a host's root.
+pub(crate) async fn ask(address: SocketAddr, host: &str) -> anyhow::Result<Answer> {
+    let destination = Destination {
+        address,
+        tls: None,
+        host: host.to_owned(),
+        path: "/".to_owned(),
+    };
+    Ok(fetch(&destination).await?)
+}
+
+pub(crate) const ALL_NODES: [usize; Nodes::COUNT] = [0, 1, 2];

@@ -1,0 +1,137 @@
+//! The constant load from outside the nodes: requests over new and kept-alive connections to every node and host, and
+//! WebSockets that come and go. Clients send again what they sent on a kept-alive connection that closed before any byte
+//! of an answer; nothing else is forgiven.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use sluice_integration_tests::client::Destination;
+use sluice_integration_tests::load::{
+    Load, RunningLoad, RunningWebSockets, Target, WebSocketReport, WebSockets,
+};
+use sluice_integration_tests::nodes::Nodes;
+
+use crate::table::Row;
+
+/// The load under way.
+#[derive(Debug)]
+pub(crate) struct Traffic {
+    requests: RunningLoad,
+    web_sockets: Option<RunningWebSockets>,
+}
+
+impl Traffic {
+    /// Starts it, through these nodes. Must be called outside of the nodes ([`Nodes::outside`]).
+    pub(crate) fn through(nodes: &[usize]) -> Self {
+        Self {
+            requests: requests(nodes, false),
+            web_sockets: Some(web_sockets(nodes)),
+        }
+    }
+
+    /// The same, without WebSockets.
+    pub(crate) fn requests_through(nodes: &[usize]) -> Self {
+        Self {
+            requests: requests(nodes, false),
+            web_sockets: None,
+        }
+    }
+
+    /// Waits until `more` further requests have been answered.
+    pub(crate) async fn wait_for_more(&self, more: usize) -> anyhow::Result<()> {
+        self.requests.wait_for_more(more).await
+    }
+
+    /// Waits until as many requests have been answered as are sent in that time.
+    pub(crate) async fn go_on_for(&self, time: Duration) -> anyhow::Result<()> {
+        let mut left = (time.as_secs_f64() * f64::from(PER_SECOND)) as usize;
+        while left > 0 {
+            let part = left.min(10 * PER_SECOND as usize);
+            self.wait_for_more(part).await?;
+            left -= part;
+        }
+        Ok(())
+    }
+
+    /// How many requests have been answered, or have failed.
+    pub(crate) fn answered(&self) -> usize {
+        self.requests.so_far().outcomes().len()
+    }
+
+    /// How many requests have failed so far.
+    pub(crate) fn failed(&self) -> usize {
+        self.requests.so_far().failures().count()
+    }
+
+    /// Ends it, and adds what became of it to the row: whatever failed is a broken promise.
+    pub(crate) async fn stop(self, row: &mut Row) {
+        let requests = self.requests.stop().await;
+        let web_sockets = match self.web_sockets {
+            Some(web_sockets) => web_sockets.stop().await,
+            None => WebSocketReport::default(),
+        };
+        let failed = requests.failures().count();
+        row.requests += requests.outcomes().len();
+        row.failed += failed;
+        row.web_sockets += web_sockets.ended;
+        row.cut += web_sockets.cut.len();
+        if failed > 0 {
+            row.broken(&requests);
+        }
+        if !web_sockets.cut.is_empty() {
+            row.broken(format_args!(
+                "WebSockets were cut:\n  {}",
+                web_sockets.cut.join("\n  ")
+            ));
+        }
+    }
+}
+
+fn requests(nodes: &[usize], next_if_refused: bool) -> RunningLoad {
+    let target = |node: usize, host: &str, backend: &str| Target {
+        destination: Destination {
+            address: http(node),
+            tls: None,
+            host: host.to_owned(),
+            path: "/".to_owned(),
+        },
+        others: (nodes.iter())
+            .filter(|&&other| next_if_refused && other != node)
+            .map(|&other| http(other))
+            .collect(),
+        backend: backend.to_owned(),
+    };
+    let targets = HOSTS
+        .iter()
+        .flat_map(|(host, backend)| nodes.iter().map(|&node| target(node, host, backend)));
+    Load::new(targets.collect())
+        .per_second(PER_SECOND)
+        .at_most(1_000_000)
+        .start()
+}
+
+fn web_sockets(nodes: &[usize]) -> RunningWebSockets {
+    WebSockets {
+        addresses: nodes.iter().map(|&node| http(node)).collect(),
+        host: "api.myhoneydue.com".to_owned(),
+        at_once: WEB_SOCKETS,
+        life: LIFE,
+    }
+    .start()
+}
+
+/// Where a node takes HTTP.
+pub(crate) const fn http(node: usize) -> SocketAddr {
+    SocketAddr::new(std::net::IpAddr::V4(Nodes::address(node)), 80)
+}
+
+/// The hosts of the first user, and who answers for them.
+const HOSTS: [(&str, &str); 3] = [
+    ("api.myhoneydue.com", "api-"),
+    ("myhoneydue.com", "api-"),
+    ("admin.myhoneydue.com", "admin-"),
+];
+const PER_SECOND: u32 = 300;
+const WEB_SOCKETS: usize = 12;
+/// Within the grace period of a rollout, so none may be cut.
+const LIFE: Duration = Duration::from_secs(8);
