@@ -38,7 +38,7 @@ pub struct Nodes {
     nodes: Vec<Node>,
     _controllers: Controllers,
     outside: Arc<Namespace>,
-    cluster: Arc<Cluster>,
+    cluster: Cluster,
 }
 
 impl Nodes {
@@ -54,7 +54,7 @@ impl Nodes {
         say("starting etcd and the API server");
         let namespace = Namespace::create_bare()?;
         network::control(&namespace)?;
-        let cluster = Arc::new(Cluster::start_in(namespace, tools)?);
+        let cluster = Cluster::start_in(namespace, tools)?;
         say("starting the controllers, the scheduler and CoreDNS");
         let controllers = Controllers::start(&cluster)?;
         let outside = network::outside(&cluster)?;
@@ -63,27 +63,37 @@ impl Nodes {
             say(&format!("starting node-{number}"));
             nodes.push(Node::start(number, &cluster, images)?);
         }
-        let cluster = Self {
+        let all = Self {
             nodes,
             _controllers: controllers,
             outside: Arc::new(outside),
             cluster,
         };
-        cluster.wait_until_ready()?;
+        all.wait_until_ready()?;
         say("all nodes are ready");
-        Ok(cluster)
+        Ok(all)
     }
 
     /// The control components, with their `kubectl`.
     #[must_use]
-    pub fn cluster(&self) -> &Arc<Cluster> {
+    pub const fn cluster(&self) -> &Cluster {
         &self.cluster
+    }
+
+    /// The same, to stop and start its API server.
+    pub const fn cluster_mut(&mut self) -> &mut Cluster {
+        &mut self.cluster
     }
 
     /// A node, counted from 0.
     #[must_use]
     pub fn node(&mut self, index: usize) -> &mut Node {
         &mut self.nodes[index]
+    }
+
+    /// Starts a node again after [`Node::power_off`]: kubelet and containerd find what they left on disk.
+    pub fn power_on(&mut self, index: usize) -> anyhow::Result<()> {
+        self.nodes[index].power_on(&self.cluster)
     }
 
     /// Where clients are.

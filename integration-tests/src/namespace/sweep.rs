@@ -48,12 +48,46 @@ pub(super) fn remove(name: &str) -> anyhow::Result<()> {
         end_processes(name)?;
         ip::run(&["netns", "delete", name])?;
     }
+    remove_cgroups(name)?;
     let folder = folder_of(name);
     match fs::remove_dir_all(&folder) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
             Err(error).with_context(|| format!("cannot remove {}", folder.display()))
         }
         _ => Ok(()),
+    }
+}
+
+/// Removes the groups of that name below every controller: those of a node of [`crate::nodes`], whose processes have
+/// ended with its first.
+fn remove_cgroups(name: &str) -> anyhow::Result<()> {
+    for controller in names_in(Path::new(CGROUPS))? {
+        let group = Path::new(CGROUPS).join(controller).join(name);
+        if group.is_dir() {
+            remove_cgroup(&group)
+                .with_context(|| format!("cannot remove the cgroup {}", group.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes a group and those inside it. Their files are the kernel's, and go with them.
+fn remove_cgroup(group: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(group)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            remove_cgroup(&entry.path())?;
+        }
+    }
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        match fs::remove_dir(group) {
+            // Who has just been killed leaves a moment later.
+            Err(error) if error.kind() == ErrorKind::ResourceBusy && Instant::now() < deadline => {
+                std::thread::yield_now();
+            }
+            removed => return removed,
+        }
     }
 }
 
@@ -125,5 +159,6 @@ fn names_in(folder: &Path) -> anyhow::Result<Vec<String>> {
     Ok(names)
 }
 
+const CGROUPS: &str = "/sys/fs/cgroup";
 const LOCK: &str = "/run/sluice-integration-tests.lock";
 const LIMIT: Duration = Duration::from_secs(10);

@@ -71,8 +71,7 @@ spec: {{ podCIDR: {pods}, podCIDRs: [{pods}] }}
         programs.init.kill()
     }
 
-    /// Starts it again: kubelet and containerd find what they left on disk.
-    pub fn power_on(&mut self, cluster: &Cluster) -> anyhow::Result<()> {
+    pub(super) fn power_on(&mut self, cluster: &Cluster) -> anyhow::Result<()> {
         ensure!(self.programs.is_none(), "the node is on already");
         self.programs = Some(self.boot(cluster)?);
         Ok(())

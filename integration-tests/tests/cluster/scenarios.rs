@@ -1,9 +1,15 @@
 //! What happens to the cluster, one file each, in the order in which it is run.
 
+mod api_server_outage;
 mod backend_rollout;
 mod control_plane_outage;
+mod credentials;
+mod fresh_node;
 mod install;
 mod node_reboot;
+mod node_removal;
+mod partition;
+mod renewals;
 mod rollout;
 mod socket_thief;
 
@@ -23,7 +29,7 @@ pub(crate) struct Scenario {
 pub(crate) const FIRST: &str = "install";
 
 /// In their order.
-pub(crate) const ALL: [Scenario; 6] = [
+pub(crate) const ALL: [Scenario; 12] = [
     Scenario {
         name: FIRST,
         event: "kubectl apply -k manifests, twice; two Ingresses are served by three nodes",
@@ -59,5 +65,41 @@ pub(crate) const ALL: [Scenario; 6] = [
         event: "another process of a node asks for the listening sockets",
         short: true,
         run: socket_thief::run,
+    },
+    Scenario {
+        name: "api-server-outage",
+        event: "the API server is gone for a while, and comes back with changes waiting",
+        short: false,
+        run: api_server_outage::run,
+    },
+    Scenario {
+        name: "fresh-node",
+        event: "a data plane starts on a node that has nothing on its disk",
+        short: false,
+        run: fresh_node::run,
+    },
+    Scenario {
+        name: "partition",
+        event: "a node is cut off from the control plane: packets dropped, then half-open",
+        short: false,
+        run: partition::run,
+    },
+    Scenario {
+        name: "node-removal",
+        event: "a node is drained and taken away",
+        short: false,
+        run: node_removal::run,
+    },
+    Scenario {
+        name: "renewals",
+        event: "authority and certificates are renewed ten times",
+        short: false,
+        run: renewals::run,
+    },
+    Scenario {
+        name: "credentials",
+        event: "what a data-plane pod knows, and what the API server tells it",
+        short: false,
+        run: credentials::run,
     },
 ];

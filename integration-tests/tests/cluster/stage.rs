@@ -107,6 +107,44 @@ impl Stage {
         Ok(listed.lines().filter_map(pod).collect())
     }
 
+    /// How often containers of a namespace have been started again.
+    pub(crate) fn restarts(&self, namespace: &str) -> anyhow::Result<usize> {
+        let listed = self.nodes.cluster().kubectl(&[
+            "get",
+            "pods",
+            &format!("--namespace={namespace}"),
+            "--output=jsonpath={.items[*].status.containerStatuses[*].restartCount}",
+        ])?;
+        let counts = listed.split_ascii_whitespace().map(str::parse::<usize>);
+        Ok(counts.sum::<Result<_, _>>()?)
+    }
+
+    /// On how many nodes the newest snapshot is live, as the replica of the control plane says that leads.
+    pub(crate) fn live_nodes(&self) -> anyhow::Result<usize> {
+        for pod in self.pods("sluice-system")? {
+            let metrics = self.kubectl(&format!(
+                "get --raw /api/v1/namespaces/sluice-system/pods/{}:8445/proxy/metrics",
+                pod.name
+            ));
+            let Ok(metrics) = metrics else { continue };
+            if sample(&metrics, "sluice_leader") == Some(1.0) {
+                let live = sample(&metrics, "sluice_nodes{state=\"live\"}");
+                return Ok(live.context("there is no metric of live nodes")? as usize);
+            }
+        }
+        anyhow::bail!("no replica of the control plane says that it leads")
+    }
+
+    /// Waits until the newest snapshot is live on all nodes.
+    pub(crate) async fn wait_until_live(&self) -> anyhow::Result<()> {
+        wait::until("all nodes to be live", LIMIT, async || {
+            let live = self.live_nodes()?;
+            ensure!(live == Nodes::COUNT, "{live} nodes are live");
+            anyhow::Ok(())
+        })
+        .await
+    }
+
     /// Waits until every node answers 200 for every host.
     pub(crate) async fn wait_until_served(&self, nodes: &[usize]) -> anyhow::Result<()> {
         for &node in nodes {
@@ -209,6 +247,14 @@ pub(crate) async fn ask(address: SocketAddr, host: &str) -> anyhow::Result<Answe
         path: "/".to_owned(),
     };
     Ok(fetch(&destination).await?)
+}
+
+/// The value of a sample in the text format of Prometheus.
+pub(crate) fn sample(metrics: &str, name: &str) -> Option<f64> {
+    let line = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix(name).filter(|rest| rest.starts_with(' ')))?;
+    line.trim().parse().ok()
 }
 
 pub(crate) const ALL_NODES: [usize; Nodes::COUNT] = [0, 1, 2];

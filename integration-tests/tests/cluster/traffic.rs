@@ -29,6 +29,14 @@ impl Traffic {
         }
     }
 
+    /// The same, of clients that go on to the next node when one refuses their connection.
+    pub(crate) fn through_next_if_refused(nodes: &[usize]) -> Self {
+        Self {
+            requests: requests(nodes, true),
+            web_sockets: None,
+        }
+    }
+
     /// The same, without WebSockets.
     pub(crate) fn requests_through(nodes: &[usize]) -> Self {
         Self {

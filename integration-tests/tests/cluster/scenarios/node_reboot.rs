@@ -15,10 +15,9 @@ pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
     stage.outside(async |stage| {
         stage.scale_control_plane(0).await?;
         let traffic = Traffic::through(&[0, 1]);
-        let cluster = std::sync::Arc::clone(stage.nodes.cluster());
         stage.nodes.node(2).power_off()?;
         traffic.wait_for_more(900).await?;
-        stage.nodes.node(2).power_on(&cluster)?;
+        stage.nodes.power_on(2)?;
         wait::until("node-3 to serve after its reboot", LIMIT, async || {
             let answer = ask(http(2), "api.myhoneydue.com").await?;
             ensure!(answer.status == 200, "{}", answer.status);
