@@ -46,7 +46,7 @@ impl KubernetesTools {
         if let Some(folder) = variable(FOLDER_VARIABLE) {
             return Self::all_in_folder(folder, programs);
         }
-        build::missing(&cache()?, programs).map(|folder| Self { folder })
+        build::missing(&cache("kubernetes-tools")?, programs).map(|folder| Self { folder })
     }
 
     fn all_in_folder(folder: PathBuf, programs: &[GoProgram]) -> anyhow::Result<Self> {
@@ -106,7 +106,8 @@ fn is_executable(path: &Path) -> bool {
     path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
 }
 
-fn cache() -> anyhow::Result<PathBuf> {
+/// Where this package keeps what it has built or installed under this name.
+pub(crate) fn cache(name: &str) -> anyhow::Result<PathBuf> {
     let sluice = match (
         variable("SLUICE_CACHE_DIR"),
         variable("XDG_CACHE_HOME"),
@@ -116,12 +117,12 @@ fn cache() -> anyhow::Result<PathBuf> {
         (None, Some(caches), _) => caches.join("sluice"),
         (None, None, Some(home)) => home.join(".cache/sluice"),
         (None, None, None) => {
-            bail!("no place to keep the Kubernetes programs in: set SLUICE_CACHE_DIR or HOME")
+            bail!("no place to keep programs in: set SLUICE_CACHE_DIR or HOME")
         }
     };
     let sluice = std::path::absolute(&sluice)
         .with_context(|| format!("{} is no usable path", sluice.display()))?;
-    Ok(sluice.join("kubernetes-tools"))
+    Ok(sluice.join(name))
 }
 
 /// A variable that names a folder; an empty one counts as unset.

@@ -12,6 +12,7 @@
 //! its pods ([`echo`]), what is sent through it ([`client`], [`load`]), how it is asked how far it is
 //! ([`introspection`]), and the [`demo`], which needs no cluster.
 
+pub mod benchmark;
 pub mod certificates;
 pub mod client;
 pub mod demo;

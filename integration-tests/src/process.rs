@@ -103,6 +103,11 @@ impl Process {
         self.signal(Signal::TERM)
     }
 
+    /// Stops it in its tracks (SIGSTOP), or lets it go on.
+    pub fn pause(&self, paused: bool) -> anyhow::Result<()> {
+        self.signal(if paused { Signal::STOP } else { Signal::CONT })
+    }
+
     /// Kills it (SIGKILL), as a crash or a lost node would, and waits until it is gone.
     pub fn kill(&mut self) -> anyhow::Result<ExitStatus> {
         self.child

@@ -131,6 +131,12 @@ impl System {
         Ok(())
     }
 
+    /// Stops all programs of Sluice in their tracks, or lets them go on.
+    pub fn pause(&self, paused: bool) -> anyhow::Result<()> {
+        let mut all = self.control_plane.iter().chain(&self.data_planes);
+        all.try_for_each(|process| process.pause(paused))
+    }
+
     /// A data plane's process.
     pub fn data_plane(&mut self, node: usize) -> &mut Process {
         &mut self.data_planes[node]
