@@ -7,6 +7,7 @@ mod certificate_rotation;
 mod change_under_load;
 mod control_plane_killed;
 mod introspection;
+mod manifests;
 mod refused_resource;
 mod rolling_backend;
 mod two_ingresses;

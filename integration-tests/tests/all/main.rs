@@ -8,6 +8,7 @@
 )]
 
 mod demo;
+mod images;
 mod kubernetes;
 mod kubernetes_harness;
 mod traffic;
