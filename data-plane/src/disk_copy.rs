@@ -175,6 +175,27 @@ impl DiskCopy {
         synced.map_err(|source| disk("sync", &self.folder, source))
     }
 
+    /// Returns this as it would lie on the disk.
+    ///
+    /// # Errors
+    ///
+    /// If it is too large.
+    pub(crate) fn seal(&self, kept: &Kept) -> Result<Vec<u8>, Damage> {
+        self.seals.load().current.seal(kept)
+    }
+
+    /// Returns what another data plane of this installation has sealed.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be trusted.
+    pub(crate) fn unseal(&self, sealed: Vec<u8>) -> Result<Kept, Damage> {
+        self.seals.load().open(sealed)
+    }
+
+    /// The most that a sealed snapshot may have.
+    pub(crate) const MAX_BYTES: u64 = format::MAX_BYTES;
+
     fn path(&self) -> PathBuf {
         self.folder.join("snapshot")
     }

@@ -4,6 +4,7 @@
 //! It does not speak to the control plane, write to disk or answer probes: those call it, from a runtime of their own.
 
 mod drain;
+mod hand_over;
 mod listeners;
 mod start;
 
