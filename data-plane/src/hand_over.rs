@@ -116,6 +116,8 @@ impl HandOver {
             metrics: HandOverMetrics::register(config.metrics),
             status,
         });
+        let name = own.name();
+        own.status.send_modify(|status| status.name = name);
         own.edge.hold();
         let mut met = meet(&own, true).await;
         let handed = match &mut met {
@@ -167,6 +169,11 @@ impl Own {
         if let Some(port) = &self.metrics_port {
             port.release();
         }
+    }
+
+    // What others look for first.
+    fn name(&self) -> Option<String> {
+        Some(self.secrets.first()?.name().to_owned())
     }
 
     fn serves(&self) -> bool {

@@ -112,6 +112,7 @@ impl Admin {
         json!({
             "part": status.part.as_str(),
             "since": status.since.to_string(),
+            "socket": status.name.as_ref().map(|name| format!("@{name}")),
             "peer": status.peer.as_ref().map(|peer| json!({
                 "instance": peer.instance,
                 "version": peer.build_version,

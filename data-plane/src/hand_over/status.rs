@@ -13,6 +13,8 @@ pub(crate) struct Status {
     pub(crate) part: Part,
     /// Since when.
     pub(crate) since: Timestamp,
+    /// Where processes of this node meet: an abstract unix socket.
+    pub(crate) name: Option<String>,
     /// The other process of this node, if there is one.
     pub(crate) peer: Option<Peer>,
     /// What is wrong with it.
@@ -52,6 +54,7 @@ impl Status {
         Self {
             part,
             since: Timestamp::now(),
+            name: None,
             peer: None,
             problem: None,
             successors: 0,

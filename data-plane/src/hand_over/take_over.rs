@@ -91,11 +91,7 @@ pub(super) async fn snapshot(own: &Own, link: &mut Link) -> Result<Option<Handed
     let received = receive_snapshot(&mut link.channel)
         .await
         .map_err(|why| Unmet {
-            name: own
-                .secrets
-                .first()
-                .map(|secret| secret.name().to_owned())
-                .unwrap_or_default(),
+            name: own.name().unwrap_or_default(),
             why,
         })?;
     let Some((sealed, endpoints_stale)) = received else {
@@ -218,11 +214,7 @@ async fn follow(own: &Own, link: Link) -> Result<Option<(Names, Option<Channel>)
     let received = receive_sockets(own, &mut channel, &peer)
         .await
         .map_err(|why| Unmet {
-            name: own
-                .secrets
-                .first()
-                .map(|secret| secret.name().to_owned())
-                .unwrap_or_default(),
+            name: own.name().unwrap_or_default(),
             why,
         })?;
     match received {
@@ -288,6 +280,7 @@ async fn serve(
     peer: Peer,
 ) -> (Names, Option<Channel>) {
     let taken = own.take(sockets.listeners, sockets.metrics);
+    own.enter(Part::Holder, Some(&peer));
     let mut names = sockets.names;
     names.retain(|(name, _)| own.secrets.iter().any(|secret| secret.name() == name));
     for secret in &own.secrets {

@@ -1,6 +1,7 @@
 //! The real program, as a child that ends with the test.
 
 use std::fs::OpenOptions;
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -12,8 +13,14 @@ use super::{Site, within};
 pub(crate) struct DataPlane(Child);
 
 impl DataPlane {
-    pub(super) fn start(site: &Site, arguments: &[&str]) -> Self {
+    pub(super) fn start(site: &Site, state: &Path, arguments: &[&str]) -> Self {
+        let listen = format!("http={},https={}", site.http(), site.https());
         let mut command = lasting();
+        for (flag, value) in [("--listen", &*listen), ("--cores", "1")] {
+            if !arguments.contains(&flag) {
+                command.args([flag, value]);
+            }
+        }
         command
             .args(["--node", "node-a"])
             .arg("--control-plane")
@@ -21,10 +28,7 @@ impl DataPlane {
             .arg("--identity-dir")
             .arg(site.identity())
             .arg("--state-dir")
-            .arg(site.state())
-            .arg("--listen")
-            .arg(format!("http={},https={}", site.http(), site.https()))
-            .args(["--cores", "1"])
+            .arg(state)
             .args(arguments);
         Self::spawn(site, command)
     }
