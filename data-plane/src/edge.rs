@@ -128,6 +128,14 @@ impl Edge {
         self.shared.endpoints_stale.store(stale, Ordering::Relaxed);
     }
 
+    /// Says whether nobody knows endpoints to be current: a backend with one that cannot be reached is then reached through
+    /// its Service.
+    pub fn set_endpoints_unsure(&self, unsure: bool) {
+        self.shared
+            .endpoints_unsure
+            .store(unsure, Ordering::Relaxed);
+    }
+
     /// Returns what is open and whether it serves.
     pub fn status(&self) -> EdgeStatus {
         EdgeStatus {

@@ -198,6 +198,33 @@ async fn two_that_come_at_once_take_their_turns() {
     assert_eq!(load.end().await.1, Vec::<String>::new());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listener_with_a_new_name_keeps_its_socket() {
+    let site = Site::new();
+    let web = Backend::saying("web").await;
+    let resources = shop(web.address);
+    let mut control_plane = site.control_plane().await;
+    let http = site.http();
+    let listen = format!("http={http},web={http},https={}", site.https());
+    let _data_plane = site.data_plane_with(&["--listen", &listen]);
+    let mut session = control_plane.serve(7, &resources).await;
+    site.ready().await;
+    let load = Load::start(http);
+    let renamed = resources.iter().cloned().map(|resource| match resource {
+        Resource::Listener(mut listener) if &*listener.name == "http" => {
+            listener.name = "web".into();
+            Resource::Listener(listener)
+        }
+        other => other,
+    });
+    let renamed: Vec<_> = renamed.collect();
+    let (held, target) = (Snapshot::of(&resources), Snapshot::of(&renamed));
+    session.deliver(8, &held, &target).await;
+    assert_eq!(site.status().await["listeners"][1]["name"], "web");
+    load.more(50).await;
+    assert_eq!(load.end().await.1, Vec::<String>::new());
+}
+
 /// Takes the stream of a new process and tells it that what it was handed is current.
 async fn current(control_plane: &mut ControlPlane, resources: &[Resource]) -> Session {
     let target = Snapshot::of(resources);
