@@ -66,10 +66,9 @@ pub(crate) struct HandOver {
 }
 
 /// Tells the hand-over that this process was told to stop.
-#[derive(Debug)]
 pub(crate) struct Leave {
+    own: Arc<Own>,
     leaving: watch::Sender<bool>,
-    status: watch::Receiver<Status>,
 }
 
 /// What both parts of a hand-over need of this process.
@@ -132,8 +131,8 @@ impl HandOver {
         };
         let (leave, leaving) = watch::channel(false);
         let leave = Leave {
+            own: Arc::clone(&own),
             leaving: leave,
-            status: own.status.subscribe(),
         };
         (Self { own, met, leaving }, leave, handed)
     }
@@ -151,7 +150,11 @@ impl Leave {
     /// none.
     pub(crate) async fn leave(&self) {
         self.leaving.send_replace(true);
-        let mut status = self.status.clone();
+        // Without a snapshot there is nothing that another process could take.
+        if self.own.edge.snapshot().is_empty() {
+            return;
+        }
+        let mut status = self.own.status.subscribe();
         let gone = status.wait_for(|status| match status.part {
             Part::LetGo => true,
             Part::HandedOver => false,

@@ -39,7 +39,8 @@ impl Health {
     /// Returns where it is in its life.
     pub(crate) fn state(&self) -> State {
         let status = self.edge.status();
-        let handed_over = self.hand_over.borrow().part == Part::HandedOver;
+        let part = self.hand_over.borrow().part;
+        let handed_over = matches!(part, Part::HandedOver | Part::LetGo);
         match (status.draining, status.serving) {
             (true, _) => State::Draining,
             (false, _) if handed_over => State::HandedOver,

@@ -59,6 +59,11 @@ pub(super) async fn hold(
             () = left(&mut leaving), if !hold.holder.is_leaving() => {
                 let acts = hold.holder.leave(own.serves());
                 hold.act(acts).await;
+                // The one before this may still be there, with its copies: it accepts again as soon as it hears no more of
+                // this one. (An update that is taken back.)
+                if hold.holder.successor().is_none() {
+                    predecessor = None;
+                }
             }
             received = heard(&mut predecessor) => match received {
                 Ok(Body::Bye(_)) => {

@@ -76,6 +76,46 @@ async fn a_successor_that_hangs_while_it_serves_gives_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_successor_that_is_told_to_stop_gives_back_at_once() {
+    let site = Site::new();
+    let never = Backend::raw(async |stream: tokio::net::TcpStream| {
+        let _open = stream;
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let web = Backend::saying("web").await;
+    let mut resources = shop(web.address);
+    resources.push(route("never.example", "/", "never"));
+    resources.extend(service("never", [never.address]));
+    let mut control_plane = site.control_plane().await;
+    let _old = site.data_plane();
+    let _session = control_plane.serve(7, &resources).await;
+    let pod = site.pod("new");
+    let new = pod.start();
+    pod.ready().await;
+    site.first_part("handed over").await;
+    // It has something to finish, so that it does not end at once.
+    let mut client = Stream::connect(site.http()).await;
+    client
+        .send("GET / HTTP/1.1\r\nHost: never.example\r\n\r\n")
+        .await;
+    eventually("the request at the backend", async || {
+        never.connections() == 1
+    })
+    .await;
+    let load = Load::start(site.http());
+    load.more(50).await;
+    new.signal(Signal::TERM);
+    site.first_part("holder").await;
+    pod.unready("draining").await;
+    load.more(50).await;
+    drop(client);
+    assert!(new.ended().await.success());
+    load.more(50).await;
+    assert_eq!(load.end().await.1, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_old_one_that_is_restarted_does_not_steal_back_and_is_there_when_it_is_needed() {
     let site = Site::new();
     let web = Backend::saying("web").await;

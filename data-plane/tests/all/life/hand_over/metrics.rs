@@ -1,11 +1,7 @@
 //! The port for metrics: one a node, for the node itself and whom the settings name.
 
-use std::net::SocketAddr;
-
-use http::StatusCode;
 use rustix::process::Signal;
-use sluice_proto::{Resource, Settings, Snapshot};
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::TcpListener;
 
 use crate::life::harness::*;
 
@@ -57,35 +53,41 @@ async fn a_taken_port_for_metrics_is_a_problem_until_it_is_free() {
     assert!(metrics(&site).await.ends_with("# EOF\n"));
 }
 
-// The peer is another address of loopback only in the eyes of this test: what is in 192.0.2.0/24 is put on `lo` for it.
+// In a network namespace of its own, where 192.0.2.1 is an address of the node.
 #[tokio::test(flavor = "multi_thread")]
-async fn others_may_read_them_only_by_the_settings() {
+async fn over_the_network_the_node_reads_them_once_there_is_a_snapshot() {
     let site = Site::new();
     let web = Backend::saying("web").await;
-    let mut control_plane = site.control_plane().await;
-    let address = site.metrics().to_string();
-    let _data_plane = site.data_plane_with(&["--metrics-address", &address]);
-    let resources = shop(web.address);
-    let mut session = control_plane.serve(7, &resources).await;
-    let is_answered = async || asks_from(site.metrics(), site.http().ip()).await;
-    assert!(is_answered().await, "loopback always may");
-    let settings = Settings {
-        metrics_ranges: vec!["192.0.2.0/24".parse().unwrap()],
-        ..Settings::default()
-    };
-    let mut more = resources.clone();
-    more.push(Resource::Settings(Box::new(settings)));
-    let (held, target) = (Snapshot::of(&resources), Snapshot::of(&more));
-    session.deliver(8, &held, &target).await;
-    assert!(is_answered().await);
-}
+    let arguments = ["--metrics-address", "192.0.2.1:9090"];
+    let data_plane = site.pod("state").start_alone(&arguments);
+    site.unready("no snapshot yet").await;
+    eventually("the refusal is counted", async || {
+        assert_eq!(data_plane.asked_for_metrics("192.0.2.1").await, "");
+        let metrics = site.ask("metrics").await.stdout;
+        !metrics.contains("sluice_metrics_peers_refused_total 0\n")
+    })
+    .await;
+    data_plane.end(Signal::KILL).await;
 
-async fn asks_from(address: SocketAddr, from: std::net::IpAddr) -> bool {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind((from, 0).into()).unwrap();
-    let stream = socket.connect(address).await.unwrap();
-    let mut client = Client::http1_over(stream).await;
-    client.get("localhost", "/metrics").await.status == StatusCode::OK
+    // A snapshot, from the disk.
+    let mut control_plane = site.control_plane().await;
+    let data_plane = site.data_plane();
+    let _session = control_plane.serve(7, &shop(web.address)).await;
+    site.copied().await;
+    data_plane.end(Signal::KILL).await;
+    let data_plane = site.pod("state").start_alone(&arguments);
+    eventually("the metrics", async || {
+        data_plane
+            .asked_for_metrics("192.0.2.1")
+            .await
+            .contains("\n# EOF\n")
+    })
+    .await;
+    let metrics = site.ask("metrics").await.stdout;
+    assert!(
+        metrics.contains("sluice_metrics_peers_refused_total 0\n"),
+        "{metrics}"
+    );
 }
 
 async fn metrics(site: &Site) -> String {

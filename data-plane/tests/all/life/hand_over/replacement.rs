@@ -1,5 +1,7 @@
 //! A new process takes the place of the old one, and nobody notices.
 
+use std::fs;
+
 use rustix::process::Signal;
 use sluice_proto::{Resource, Snapshot, wire};
 
@@ -121,6 +123,37 @@ async fn the_snapshot_comes_along_without_a_control_plane() {
     let _again = pod.start();
     pod.ready().await;
     assert!(fetch(site.http()).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_seal_key_is_no_obstacle_while_the_one_before_is_known() {
+    let site = Site::new();
+    let web = Backend::saying("web").await;
+    let mut control_plane = site.control_plane().await;
+    let old = site.data_plane();
+    let session = control_plane.serve(7, &shop(web.address)).await;
+    site.ready().await;
+    drop(session);
+    control_plane.stop().await;
+    let load = Load::start(site.http());
+    let (key, previous) = (
+        site.identity().join("seal.key"),
+        site.identity().join("seal.key.previous"),
+    );
+    fs::copy(&key, &previous).unwrap();
+    fs::write(&key, "ab".repeat(32)).unwrap();
+    let pod = site.pod("new");
+    let new = pod.start();
+    pod.ready().await;
+    assert!(old.end(Signal::TERM).await.success());
+    // Who knows the new one alone finds it, too.
+    fs::remove_file(&previous).unwrap();
+    let last = site.pod("last");
+    let _last = last.start();
+    last.ready().await;
+    assert!(new.end(Signal::TERM).await.success());
+    load.more(50).await;
+    assert_eq!(load.end().await.1, Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -177,6 +177,11 @@ impl Pod<'_> {
         DataPlane::start(self.site, &self.state, arguments)
     }
 
+    /// Starts its data plane in a network namespace of its own, where 192.0.2.1 is its only address but for loopback.
+    pub(crate) fn start_alone(&self, arguments: &[&str]) -> DataPlane {
+        DataPlane::start_alone(self.site, &self.state, arguments)
+    }
+
     /// Runs a command of the program, such as `ready`, that asks its data plane.
     pub(crate) async fn ask(&self, command: &str) -> Asked {
         let mut program = data_plane::program();
