@@ -1,7 +1,7 @@
 //! Wires everything and owns it: what starts in which order, and what ends it.
 //!
 //! ```text
-//! this thread: stream client, disk copy, admin socket, metrics, signals        the edge's own threads: requests
+//! this thread: stream client, disk copy, admin socket, metrics, hand-over, signals        the edge's own threads: requests
 //! ```
 
 use std::path::Path;
@@ -11,19 +11,20 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::UnixListener;
 use tokio::runtime::{self, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
-use crate::admin::{self, Admin};
-use crate::args::{Args, Command, RunArgs};
+use crate::admin::{self, Admin, MetricsPort};
+use crate::args::{Args, Command, OnOff, RunArgs};
 use crate::disk_copy::{DiskCopy, Kept, Writer};
 use crate::edge::{Edge, EdgeConfig};
+use crate::hand_over::{self, Birth, HandOver, HandOverConfig, Handed, Keep, Leave, Part};
 use crate::health::Health;
-use crate::identity;
+use crate::identity::{self, SealKeys};
 use crate::log;
 use crate::metrics::Metrics;
 use crate::sync::{StreamClient, StreamMetrics, SyncConfig, SyncStatus, mark_stale_endpoints};
@@ -71,14 +72,21 @@ fn runtime() -> anyhow::Result<Runtime> {
 
 async fn serve(args: &RunArgs) -> anyhow::Result<()> {
     let mut signals = Signals::catch()?;
-    let seal_key = identity::seal_key(&args.identity_dir)?;
-    let disk_copy = Arc::new(DiskCopy::open(&args.state_dir, &seal_key)?);
-    let sockets = Sockets::bind(args).await?;
+    let seal_keys = identity::seal_keys(&args.identity_dir)?;
+    let disk_copy = Arc::new(DiskCopy::open(&args.state_dir, &seal_keys)?);
+    let admin = admin::bind(&args.admin_socket()).await?;
     let _claim = disk_copy.claim()?;
     let metrics = Arc::new(Metrics::new());
-    let edge = Arc::new(Edge::start(edge_config(args)?, Arc::clone(&metrics))?);
-    let restored = restore(&disk_copy, &edge, &metrics).await?;
-    let mut parts = start(args, sockets, &edge, &metrics, disk_copy, restored);
+    let process = Process {
+        args,
+        instance: format!("{:016x}", fastrand::u64(..)),
+        edge: Arc::new(Edge::start(edge_config(args)?, Arc::clone(&metrics))?),
+        metrics,
+        disk_copy,
+        metrics_port: metrics_port(args).await?,
+    };
+    let (hand_over, leave, restored) = process.begin(&seal_keys).await?;
+    let mut parts = process.start(admin, hand_over, restored);
     tracing::info!(
         node = args.node,
         version = env!("CARGO_PKG_VERSION"),
@@ -90,7 +98,7 @@ async fn serve(args: &RunArgs) -> anyhow::Result<()> {
         ended = parts.tasks.join_next() => anyhow::bail!("a part of the program ended: {ended:?}"),
     }
     tokio::select! {
-        () = edge.drain(edge.settings().timeouts.drain) => tracing::info!("drained"),
+        () = drain(&process.edge, leave) => tracing::info!("drained"),
         name = signals.next() => tracing::warn!(signal = name, "told again; ending at once"),
     }
     // The stream's client goes first, so that the last state is written.
@@ -104,6 +112,25 @@ async fn serve(args: &RunArgs) -> anyhow::Result<()> {
     }
 }
 
+async fn drain(edge: &Edge, leave: Option<Leave>) {
+    let start = Instant::now();
+    let grace = edge.settings().timeouts.drain;
+    if let Some(leave) = leave {
+        leave.leave().await;
+    }
+    edge.drain(grace.saturating_sub(start.elapsed())).await;
+}
+
+/// What a process is made of, before its parts run.
+struct Process<'a> {
+    args: &'a RunArgs,
+    instance: String,
+    edge: Arc<Edge>,
+    metrics: Arc<Metrics>,
+    disk_copy: Arc<DiskCopy>,
+    metrics_port: Option<Arc<MetricsPort>>,
+}
+
 /// What runs beside the edge.
 struct Parts {
     /// They run until they are aborted.
@@ -112,99 +139,137 @@ struct Parts {
     writer: JoinHandle<()>,
 }
 
-fn start(
-    args: &RunArgs,
-    sockets: Sockets,
-    edge: &Arc<Edge>,
-    metrics: &Arc<Metrics>,
-    disk_copy: Arc<DiskCopy>,
-    restored: u64,
-) -> Parts {
-    let (status, statuses) = watch::channel(SyncStatus::at_start(restored));
-    let (problem, problems) = watch::channel(None);
-    let health = Arc::new(Health {
-        edge: Arc::clone(edge),
-        disk_copy: problems,
-    });
-    let stream_metrics = StreamMetrics::register(metrics);
+/// The hand-over of this process, if it takes part in one, and how it is.
+struct Sharing {
+    hand_over: Option<HandOver>,
+    status: watch::Receiver<hand_over::Status>,
+}
 
-    let mut tasks = JoinSet::new();
-    let admin = Admin {
-        node: args.node.clone(),
-        control_plane: args.control_plane.clone(),
-        health: Arc::clone(&health),
-        metrics: Arc::clone(metrics),
-        sync: statuses.clone(),
-    };
-    tasks.spawn(sockets.serve(Arc::new(admin)));
-    tasks.spawn(mark_stale_endpoints(
-        Arc::clone(edge),
-        statuses.clone(),
-        stream_metrics.clone(),
-        restored > 0,
-    ));
-    let client = StreamClient {
-        config: SyncConfig {
-            node: args.node.clone(),
-            control_plane: args.control_plane.clone(),
-            identity_dir: args.identity_dir.clone(),
-        },
-        health,
-        metrics: Arc::clone(metrics),
-        stream_metrics,
-        status,
-        instance: format!("{:016x}", fastrand::u64(..)),
-    };
-    tasks.spawn(client.run());
-    let (edge, latest) = (Arc::clone(edge), statuses.clone());
-    let writer = Writer {
-        copy: disk_copy,
-        changes: statuses,
-        version: |status: &SyncStatus| status.applied,
-        current: move || Kept {
+impl Process<'_> {
+    /// Serves what the data plane before this one served, if that is known: what it hands over, or what is on the disk.
+    async fn begin(
+        &self,
+        seal_keys: &SealKeys,
+    ) -> anyhow::Result<(Sharing, Option<Leave>, Restored)> {
+        let part = match self.args.hand_over {
+            OnOff::On => Part::Alone,
+            OnOff::Off => Part::Off,
+        };
+        let (status, statuses) = watch::channel(hand_over::Status::new(part));
+        let (mut sharing, mut leave, mut handed) = (None, None, None);
+        if part != Part::Off {
+            let config = HandOverConfig {
+                node: self.args.node.clone(),
+                instance: self.instance.clone(),
+                birth: Birth::of_folder(&self.args.state_dir)?,
+                seal_keys,
+                edge: Arc::clone(&self.edge),
+                metrics_port: self.metrics_port.clone(),
+                disk_copy: Arc::clone(&self.disk_copy),
+                metrics: &self.metrics,
+            };
+            let begun = HandOver::begin(config, status).await;
+            (sharing, leave, handed) = (Some(begun.0), Some(begun.1), begun.2);
+        }
+        let restored = restore(&self.disk_copy, &self.edge, &self.metrics, handed).await?;
+        let sharing = Sharing {
+            hand_over: sharing,
+            status: statuses,
+        };
+        Ok((sharing, leave, restored))
+    }
+
+    fn start(&self, socket: UnixListener, sharing: Sharing, restored: Restored) -> Parts {
+        let (status, statuses) = watch::channel(SyncStatus::at_start(restored.generation));
+        let (problem, problems) = watch::channel(None);
+        let health = Arc::new(Health {
+            edge: Arc::clone(&self.edge),
+            disk_copy: problems,
+            hand_over: sharing.status,
+            metrics_port: self.metrics_port.clone(),
+        });
+        let stream_metrics = StreamMetrics::register(&self.metrics);
+        let mut tasks = JoinSet::new();
+        self.start_admin(&mut tasks, socket, &health, &statuses);
+        tasks.spawn(mark_stale_endpoints(
+            Arc::clone(&self.edge),
+            statuses.clone(),
+            stream_metrics.clone(),
+            restored.endpoints_stale,
+        ));
+        let client = StreamClient {
+            config: SyncConfig {
+                node: self.args.node.clone(),
+                control_plane: self.args.control_plane.clone(),
+                identity_dir: self.args.identity_dir.clone(),
+            },
+            health,
+            metrics: Arc::clone(&self.metrics),
+            stream_metrics,
+            status,
+            instance: self.instance.clone(),
+        };
+        tasks.spawn(client.run());
+        let (edge, latest) = (Arc::clone(&self.edge), statuses.clone());
+        let keep: Keep = Arc::new(move || Kept {
             generation: latest.borrow().generation,
             snapshot: edge.snapshot(),
             certificates: Arc::new(edge.kept()),
-        },
-        node: args.node.clone(),
-        problem,
-    };
-    Parts {
-        tasks,
-        writer: tokio::spawn(writer.run()),
-    }
-}
-
-/// Where probes and Prometheus ask.
-struct Sockets {
-    admin: UnixListener,
-    metrics: Option<TcpListener>,
-}
-
-impl Sockets {
-    async fn bind(args: &RunArgs) -> anyhow::Result<Self> {
-        let admin = admin::bind(&args.admin_socket()).await?;
-        let metrics = match args.metrics_address {
-            None => None,
-            Some(address) => Some(TcpListener::bind(address).await.with_context(|| {
-                format!("cannot listen on {address} for metrics; give another --metrics-address")
-            })?),
+        });
+        if let Some(hand_over) = sharing.hand_over {
+            let running = hand_over.run(Arc::clone(&keep));
+            tasks.spawn(async move { match running.await {} });
+        }
+        let writer = Writer {
+            copy: Arc::clone(&self.disk_copy),
+            changes: statuses,
+            version: |status: &SyncStatus| status.applied,
+            current: move || keep(),
+            node: self.args.node.clone(),
+            problem,
         };
-        Ok(Self { admin, metrics })
-    }
-
-    async fn serve(self, admin: Arc<Admin>) {
-        let on_port = async {
-            match self.metrics {
-                Some(listener) => admin::serve_metrics(listener, Arc::clone(&admin)).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            never = admin::serve_socket(self.admin, Arc::clone(&admin)) => match never {},
-            never = on_port => match never {},
+        Parts {
+            tasks,
+            writer: tokio::spawn(writer.run()),
         }
     }
+
+    fn start_admin(
+        &self,
+        tasks: &mut JoinSet<()>,
+        socket: UnixListener,
+        health: &Arc<Health>,
+        statuses: &watch::Receiver<SyncStatus>,
+    ) {
+        let admin = Arc::new(Admin {
+            node: self.args.node.clone(),
+            control_plane: self.args.control_plane.clone(),
+            health: Arc::clone(health),
+            metrics: Arc::clone(&self.metrics),
+            sync: statuses.clone(),
+            metrics_refused: Admin::register(&self.metrics),
+        });
+        let serving = admin::serve_socket(socket, Arc::clone(&admin));
+        tasks.spawn(async move { match serving.await {} });
+        if let Some(port) = &self.metrics_port {
+            let serving = admin::serve_metrics(Arc::clone(port), admin);
+            tasks.spawn(async move { match serving.await {} });
+        }
+    }
+}
+
+/// Returns the port for metrics, which is bound already if there is no hand-over that it could come from.
+async fn metrics_port(args: &RunArgs) -> anyhow::Result<Option<Arc<MetricsPort>>> {
+    let Some(address) = args.metrics_address else {
+        return Ok(None);
+    };
+    let port = MetricsPort::new(address, args.node.clone());
+    if args.hand_over == OnOff::Off {
+        port.bind().await.with_context(|| {
+            format!("cannot listen on {address} for metrics; give another --metrics-address")
+        })?;
+    }
+    Ok(Some(Arc::new(port)))
 }
 
 fn edge_config(args: &RunArgs) -> anyhow::Result<EdgeConfig> {
@@ -223,50 +288,83 @@ fn edge_config(args: &RunArgs) -> anyhow::Result<EdgeConfig> {
     })
 }
 
-/// Serves what was served last, if that is known; returns its generation, and 0 if not.
+/// What was served before this process.
+#[derive(Clone, Copy, Default)]
+struct Restored {
+    /// 0 if nothing.
+    generation: u64,
+    endpoints_stale: bool,
+}
+
+/// Serves what was served last, if that is known.
 async fn restore(
     disk_copy: &Arc<DiskCopy>,
     edge: &Arc<Edge>,
     metrics: &Metrics,
-) -> anyhow::Result<u64> {
+    handed: Option<Handed>,
+) -> anyhow::Result<Restored> {
     let (copy, edge) = (Arc::clone(disk_copy), Arc::clone(edge));
-    let restored = tokio::task::spawn_blocking(move || match copy.load() {
+    let restored = tokio::task::spawn_blocking(move || match handed {
+        Some(handed) => {
+            serve_kept(&edge, &handed.kept);
+            // The other process's disk ends with its pod.
+            if let Err(error) = copy.save(&handed.kept) {
+                let error: &dyn std::error::Error = &error;
+                tracing::error!(error, "the snapshot that was handed over is not on disk");
+            }
+            Restored {
+                generation: handed.kept.generation,
+                endpoints_stale: handed.endpoints_stale,
+            }
+        }
+        None => restore_from_disk(&copy, &edge),
+    });
+    let restored = restored
+        .await
+        .context("reading the disk copy ended early")?;
+    metrics.set_generation(restored.generation);
+    Ok(restored)
+}
+
+fn restore_from_disk(copy: &DiskCopy, edge: &Edge) -> Restored {
+    match copy.load() {
         Ok(None) => {
             tracing::info!(
                 "no snapshot on disk; nothing is served until the control plane sends one"
             );
-            0
+            Restored::default()
         }
         Ok(Some(kept)) => {
-            let refused = edge.restore(&kept.certificates, &kept.snapshot);
-            for refusal in refused {
-                tracing::error!(
-                    kind = refusal.kind,
-                    name = refusal.name,
-                    reason = refusal.reason,
-                    "refused a resource of the snapshot on disk"
-                );
-            }
+            serve_kept(edge, &kept);
             tracing::info!(
                 generation = kept.generation,
                 resources = kept.snapshot.len(),
                 "serving the snapshot on disk until the control plane sends a newer one"
             );
-            kept.generation
+            Restored {
+                generation: kept.generation,
+                endpoints_stale: true,
+            }
         }
         Err(error) => {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
                 "no snapshot from disk; nothing is served until the control plane sends one"
             );
-            0
+            Restored::default()
         }
-    });
-    let generation = restored
-        .await
-        .context("reading the disk copy ended early")?;
-    metrics.set_generation(generation);
-    Ok(generation)
+    }
+}
+
+fn serve_kept(edge: &Edge, kept: &Kept) {
+    for refusal in edge.restore(&kept.certificates, &kept.snapshot) {
+        tracing::error!(
+            kind = refusal.kind,
+            name = refusal.name,
+            reason = refusal.reason,
+            "refused a resource of the snapshot that was served before"
+        );
+    }
 }
 
 struct Signals {

@@ -104,6 +104,16 @@ pub struct RunArgs {
     #[arg(long, env = "SLUICE_METRICS_ADDRESS", value_name = "ADDR")]
     pub metrics_address: Option<SocketAddr>,
 
+    /// Whether the listening sockets go from one process of the node to the next without a gap, over an abstract unix
+    /// socket.
+    #[arg(
+        long,
+        env = "SLUICE_HAND_OVER",
+        value_name = "WHETHER",
+        default_value = "on"
+    )]
+    pub hand_over: OnOff,
+
     /// How many cores serve. Default: all that this process may use.
     #[arg(long, env = "SLUICE_CORES", value_name = "N")]
     pub cores: Option<NonZeroUsize>,
@@ -190,6 +200,15 @@ impl FromStr for ListenOverride {
             .filter(|listen| !listen.name.is_empty())
             .ok_or_else(|| "expected NAME=IP:PORT, such as http=127.0.0.1:8080".to_owned())
     }
+}
+
+/// Whether something is done.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum OnOff {
+    /// It is.
+    On,
+    /// It is not.
+    Off,
 }
 
 /// How a log line looks.

@@ -39,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) tls: Arc<ServerConfig>,
     /// Whether endpoints may be somebody else's by now.
     pub(crate) endpoints_stale: AtomicBool,
+    /// Whether nobody says that endpoints are current: one that cannot be reached may have been replaced.
+    pub(crate) endpoints_unsure: AtomicBool,
     /// Where the edge is in its life.
     pub(crate) phase: watch::Sender<Phase>,
     /// Told whenever a connection has ended.

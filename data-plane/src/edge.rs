@@ -4,6 +4,7 @@
 //! It does not speak to the control plane, write to disk or answer probes: those call it, from a runtime of their own.
 
 mod drain;
+mod hand_over;
 mod listeners;
 mod start;
 
@@ -125,6 +126,14 @@ impl Edge {
     /// Says whether endpoints may be somebody else's by now: backends are then reached through their Service.
     pub fn set_endpoints_stale(&self, stale: bool) {
         self.shared.endpoints_stale.store(stale, Ordering::Relaxed);
+    }
+
+    /// Says whether nobody knows endpoints to be current: a backend with one that cannot be reached is then reached through
+    /// its Service.
+    pub fn set_endpoints_unsure(&self, unsure: bool) {
+        self.shared
+            .endpoints_unsure
+            .store(unsure, Ordering::Relaxed);
     }
 
     /// Returns what is open and whether it serves.

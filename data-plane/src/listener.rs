@@ -5,17 +5,18 @@
 
 mod accept;
 mod bind;
+mod close;
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use arc_swap::ArcSwap;
 use sluice_proto::{Listener, ListenerProtocol};
 use tokio::runtime::{Builder, Handle};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tokio::time::interval;
 
 use crate::cores::{CoreLoad, Intake, Shared, TICK};
@@ -38,15 +39,20 @@ impl OpenedBy {
     }
 }
 
-/// A listener that is open. Dropping it closes it, once what waits in its queue has been accepted: a socket that closes
-/// drops its queue.
+/// A listener that is open. Dropping it closes it at once, with whatever is in its queue.
 pub(crate) struct OpenListener {
     /// What it was opened for.
     pub(crate) listener: Listener,
     /// Where it is bound.
     pub(crate) address: SocketAddr,
+    socket: TcpListener,
     opened_by: Arc<ArcSwap<OpenedBy>>,
-    stop: watch::Sender<bool>,
+    accepting: Option<Accepting>,
+}
+
+// Dropping it stops it.
+struct Accepting {
+    _stop: oneshot::Sender<()>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -88,7 +94,7 @@ impl Acceptor {
         })
     }
 
-    /// Opens a listener, at `address` if it is given instead of its own.
+    /// Opens a listener on `socket`, or on one that is bound at `address` or, without that, at its own.
     ///
     /// # Errors
     ///
@@ -97,23 +103,57 @@ impl Acceptor {
         &self,
         listener: &Listener,
         address: Option<SocketAddr>,
+        socket: Option<TcpListener>,
     ) -> io::Result<OpenListener> {
-        let socket = bind::bind(listener, address)?;
-        let address = socket.local_addr()?;
-        let opened_by = Arc::new(ArcSwap::from_pointee(OpenedBy::of(listener)));
-        let (stop, stopped) = watch::channel(false);
-        let task = self.runtime.spawn(accept(
-            socket,
-            Arc::clone(&opened_by),
-            Arc::clone(&self.cores),
-            stopped,
-        ));
-        Ok(OpenListener {
+        let socket = match socket {
+            Some(socket) => socket,
+            None => bind::bind(listener, address)?,
+        };
+        let mut open = OpenListener {
             listener: listener.clone(),
-            address,
-            opened_by,
-            stop,
-            task,
+            address: socket.local_addr()?,
+            socket,
+            opened_by: Arc::new(ArcSwap::from_pointee(OpenedBy::of(listener))),
+            accepting: None,
+        };
+        self.accept(&mut open)?;
+        Ok(open)
+    }
+
+    /// Accepts the connections of this listener, if that is not done already.
+    pub(crate) fn accept(&self, open: &mut OpenListener) -> io::Result<()> {
+        if open.accepting.is_some() {
+            return Ok(());
+        }
+        let (stop, stopped) = oneshot::channel::<()>();
+        let socket = open.socket.try_clone()?;
+        let (opened_by, cores) = (Arc::clone(&open.opened_by), Arc::clone(&self.cores));
+        let task = self.runtime.spawn(async move {
+            let stopped = async {
+                let _ = stopped.await;
+            };
+            accept(socket, &opened_by, &cores, stopped).await;
+        });
+        open.accepting = Some(Accepting { _stop: stop, task });
+        Ok(())
+    }
+
+    /// Closes a listener for good, so that no connection is lost that a client has opened, as far as that can be while the
+    /// socket is `shared` with another process; the return value ends with it.
+    pub(crate) fn close(
+        &self,
+        mut open: OpenListener,
+        shared: bool,
+    ) -> tokio::task::JoinHandle<()> {
+        let accepting = open.accepting.take();
+        let cores = Arc::clone(&self.cores);
+        self.runtime.spawn(async move {
+            if let Some(Accepting { _stop: stop, task }) = accepting {
+                drop(stop);
+                // It cannot fail but by a panic, which the runtime has reported.
+                let _ = task.await;
+            }
+            close::close(open.socket, &open.opened_by, &cores, shared).await;
         })
     }
 
@@ -161,16 +201,26 @@ impl OpenListener {
         }
     }
 
-    /// Closes it and waits until it is closed.
-    pub(crate) async fn close(mut self) {
-        self.stop.send_replace(true);
-        // It cannot fail but by a panic, which the runtime has reported.
-        let _ = (&mut self.task).await;
+    /// Stops accepting. The socket stays open and what waits in its queue stays there: another process accepts it.
+    pub(crate) fn stop_accepting(&mut self) {
+        self.accepting = None;
+    }
+
+    pub(crate) const fn is_accepting(&self) -> bool {
+        self.accepting.is_some()
+    }
+
+    /// Returns a copy of its socket, for another process.
+    pub(crate) fn socket(&self) -> io::Result<TcpListener> {
+        self.socket.try_clone()
     }
 }
 
-impl Drop for OpenListener {
-    fn drop(&mut self) {
-        self.stop.send_replace(true);
+/// Returns whether a listener that wants to be at `address`, or at its own, is at home on a socket that is bound here.
+pub(crate) fn fits(bound: SocketAddr, listener: &Listener, address: Option<SocketAddr>) -> bool {
+    match (address, listener.address) {
+        (Some(address), _) => address == bound,
+        (None, Some(ip)) => bound == SocketAddr::new(ip, listener.port),
+        (None, None) => bound.ip().is_unspecified() && bound.port() == listener.port,
     }
 }

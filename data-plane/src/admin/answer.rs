@@ -1,13 +1,16 @@
 //! What is answered to a path: the facts, without a socket.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
+use prometheus_client::metrics::counter::Counter;
 use serde_json::json;
 use sluice_proto::Problem;
 use tokio::sync::watch;
 
+use crate::admin::access::may_read;
 use crate::health::{Health, State};
 use crate::metrics::Metrics;
 use crate::sync::{Link, SyncStatus};
@@ -19,6 +22,8 @@ pub(crate) struct Admin {
     pub(crate) health: Arc<Health>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) sync: watch::Receiver<SyncStatus>,
+    /// Counts those who asked for metrics over the network and may not.
+    pub(crate) metrics_refused: Counter,
 }
 
 /// An answer.
@@ -30,6 +35,19 @@ pub(crate) struct Answer {
 }
 
 impl Admin {
+    /// Returns the counter of those who asked for metrics over the network and may not, encoded with the others.
+    pub(crate) fn register(metrics: &Metrics) -> Counter {
+        let refused = Counter::default();
+        metrics.extend(|registry| {
+            registry.register(
+                "metrics_peers_refused",
+                "Connections to the port for metrics closed at once because their peer may not read them",
+                refused.clone(),
+            );
+        });
+        refused
+    }
+
     /// Returns the answer to this path.
     pub(crate) fn answer(&self, path: &str) -> Answer {
         match path {
@@ -53,23 +71,54 @@ impl Admin {
         }
     }
 
+    /// Returns whether this peer may read the metrics over the network, and counts it if not.
+    pub(crate) fn may_read_metrics(&self, peer: SocketAddr) -> bool {
+        let edge = &self.health.edge;
+        let settings = edge.settings();
+        let settings = (!edge.snapshot().is_empty()).then_some(&*settings);
+        let may = may_read(peer, settings);
+        if !may {
+            self.metrics_refused.inc();
+            tracing::debug!(%peer, "refused to show the metrics");
+        }
+        may
+    }
+
     fn ready(&self) -> Answer {
         let unready = |why: &str| text(StatusCode::SERVICE_UNAVAILABLE, why);
-        match self.health.state() {
-            State::Draining => unready("draining\n"),
-            State::Serving => text(StatusCode::OK, "ready\n"),
-            State::Starting if self.health.edge.snapshot().is_empty() => {
-                unready("no snapshot yet, so no listener is open\n")
-            }
-            State::Starting => {
-                let problems = self.health.problems();
-                let problems = problems.iter().map(|problem| format!("{problem}\n"));
-                unready(&format!(
-                    "not all listeners are open\n{}",
-                    problems.collect::<String>()
-                ))
-            }
+        let waits = self.health.hand_over.borrow().waits_because();
+        match (self.health.state(), waits) {
+            (State::Draining, _) => unready("draining\n"),
+            (State::Serving | State::HandedOver, _) => text(StatusCode::OK, "ready\n"),
+            (State::Starting, Some(why)) => unready(&format!("{why}\n")),
+            (State::Starting, None) => unready(&self.not_open()),
         }
+    }
+
+    fn not_open(&self) -> String {
+        if self.health.edge.snapshot().is_empty() {
+            return "no snapshot yet, so no listener is open\n".to_owned();
+        }
+        let problems = self.health.problems();
+        let problems = problems.iter().map(|problem| format!("{problem}\n"));
+        format!(
+            "not all listeners are open\n{}",
+            problems.collect::<String>()
+        )
+    }
+
+    fn hand_over(&self) -> serde_json::Value {
+        let status = self.health.hand_over.borrow();
+        json!({
+            "part": status.part.as_str(),
+            "since": status.since.to_string(),
+            "socket": status.name.as_ref().map(|name| format!("@{name}")),
+            "peer": status.peer.as_ref().map(|peer| json!({
+                "instance": peer.instance,
+                "version": peer.build_version,
+            })),
+            "successors": status.successors,
+        })
     }
 
     fn live(&self) -> Answer {
@@ -87,6 +136,7 @@ impl Admin {
         let state = match self.health.state() {
             State::Starting => "starting",
             State::Serving => "serving",
+            State::HandedOver => "handed over",
             State::Draining => "draining",
         };
         let problems: Vec<_> = self.health.problems().iter().map(problem).collect();
@@ -97,6 +147,7 @@ impl Admin {
             "generation": sync.generation,
             "listeners": edge.listeners,
             "connections": edge.connections,
+            "handOver": self.hand_over(),
             "controlPlane": self.link(&sync.link),
             "problems": problems,
         });

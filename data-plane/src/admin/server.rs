@@ -19,6 +19,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::admin::answer::{Admin, Answer};
+use crate::admin::port::MetricsPort;
 
 /// Answers on the admin socket until it is dropped.
 pub(crate) async fn serve_socket(listener: UnixListener, admin: Arc<Admin>) -> Infallible {
@@ -34,13 +35,37 @@ pub(crate) async fn serve_socket(listener: UnixListener, admin: Arc<Admin>) -> I
     }
 }
 
-/// Answers `/metrics` on a port until it is dropped.
-pub(crate) async fn serve_metrics(listener: TcpListener, admin: Arc<Admin>) -> Infallible {
+/// Answers `/metrics` on a port until it is dropped, whenever the port is this process's.
+pub(crate) async fn serve_metrics(port: Arc<MetricsPort>, admin: Arc<Admin>) -> Infallible {
     let mut connections = Connections::default();
     loop {
+        let socket = port.opened().await;
+        let listener = match socket.try_clone().and_then(TcpListener::from_std) {
+            Ok(listener) => listener,
+            Err(error) => {
+                wait_after(&error).await;
+                continue;
+            }
+        };
+        let accepting = accept_metrics(&listener, &admin, &mut connections);
+        tokio::select! {
+            never = accepting => match never {},
+            () = port.left() => {}
+        }
+    }
+}
+
+async fn accept_metrics(
+    listener: &TcpListener,
+    admin: &Arc<Admin>,
+    connections: &mut Connections,
+) -> Infallible {
+    loop {
         match listener.accept().await {
+            // Closed without a word: a stranger learns nothing, and costs nothing.
+            Ok((_, peer)) if !admin.may_read_metrics(peer) => {}
             Ok((stream, _)) => {
-                let admin = Arc::clone(&admin);
+                let admin = Arc::clone(admin);
                 connections.serve(stream, move |path| match path {
                     "/metrics" => admin.metrics(),
                     _ => only_metrics(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use crate::cores::CoreLoad;
 use crate::edge;
-use crate::listener::{Acceptor, OpenListener};
+use crate::listener::{self, Acceptor, OpenListener};
 
 /// The listeners of an edge.
 pub(super) struct Listeners {
@@ -27,7 +27,22 @@ struct State {
     wanted: Option<BTreeMap<Arc<str>, Listener>>,
     open: BTreeMap<Arc<str>, OpenListener>,
     failed: BTreeMap<Arc<str>, Problem>,
-    closed: bool,
+    mode: Mode,
+    // Processes that have copies of the sockets, for all that is known.
+    sharers: usize,
+}
+
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum Mode {
+    // What is wanted is opened.
+    #[default]
+    Open,
+    // Not yet: another process may hand over what is wanted.
+    Held,
+    // Another process accepts on some of the sockets; nothing else is opened.
+    HandedOver,
+    // For good.
+    Closed,
 }
 
 impl Listeners {
@@ -50,21 +65,94 @@ impl Listeners {
     /// Opens and closes listeners until these are open.
     pub(super) fn set(&self, wanted: &BTreeMap<Arc<str>, Listener>) {
         let mut state = self.state();
-        if !state.closed {
+        if state.mode != Mode::Closed {
             state.wanted = Some(wanted.clone());
-            self.reconcile(&mut state);
+            self.reconcile(&mut state, Vec::new());
         }
     }
 
-    /// Returns whether there is a snapshot, and all of its listeners are open.
+    /// Opens none until [`Self::release`] or [`Self::take_over`].
+    pub(super) fn hold(&self) {
+        let mut state = self.state();
+        if state.mode == Mode::Open && state.open.is_empty() {
+            state.mode = Mode::Held;
+        }
+    }
+
+    /// Opens what is wanted.
+    pub(super) fn release(&self) {
+        self.take_over(Vec::new());
+    }
+
+    /// Opens what is wanted, on these sockets of another process where they fit; closes the others of them. Returns where
+    /// those are that were taken.
+    pub(super) fn take_over(&self, handed: Vec<TcpListener>) -> Vec<SocketAddr> {
+        let mut state = self.state();
+        if state.mode == Mode::Closed {
+            return Vec::new();
+        }
+        if !handed.is_empty() {
+            state.sharers += 1;
+        }
+        let addresses: Vec<_> = handed
+            .iter()
+            .filter_map(|socket| socket.local_addr().ok())
+            .collect();
+        state.mode = Mode::Open;
+        self.reconcile(&mut state, handed);
+        let is_open =
+            |address: &SocketAddr| state.open.values().any(|open| open.address == *address);
+        addresses.into_iter().filter(is_open).collect()
+    }
+
+    /// Returns copies of the open sockets, for another process.
+    pub(super) fn give(&self) -> io::Result<Vec<TcpListener>> {
+        let mut state = self.state();
+        state.sharers += 1;
+        state.open.values().map(OpenListener::socket).collect()
+    }
+
+    /// Stops accepting on the sockets that another process has taken, which are at these addresses.
+    pub(super) fn stop_accepting(&self, taken: &[SocketAddr]) {
+        let mut state = self.state();
+        if state.mode == Mode::Closed {
+            return;
+        }
+        state.mode = Mode::HandedOver;
+        state.failed.clear();
+        for open in state.open.values_mut() {
+            if taken.contains(&open.address) {
+                open.stop_accepting();
+            }
+        }
+    }
+
+    /// Accepts again: the other process is gone.
+    pub(super) fn accept_again(&self) {
+        let mut state = self.state();
+        if state.mode == Mode::HandedOver {
+            state.mode = Mode::Open;
+            self.reconcile(&mut state, Vec::new());
+        }
+    }
+
+    /// Notes that another process has closed its copies of the sockets.
+    pub(super) fn unshared(&self) {
+        let mut state = self.state();
+        state.sharers = state.sharers.saturating_sub(1);
+    }
+
+    /// Returns whether there is a snapshot, and all of its listeners are open, here or in the process that they were handed
+    /// over to.
     pub(super) fn all_open(&self) -> bool {
         let state = self.state();
-        state.wanted.is_some() && state.failed.is_empty()
+        state.wanted.is_some() && state.failed.is_empty() && state.mode != Mode::Held
     }
 
     pub(super) fn open(&self) -> Vec<edge::OpenListener> {
         let state = self.state();
-        let open = state.open.iter().map(|(name, open)| edge::OpenListener {
+        let accepting = state.open.iter().filter(|(_, open)| open.is_accepting());
+        let open = accepting.map(|(name, open)| edge::OpenListener {
             name: name.to_string(),
             address: open.address,
         });
@@ -79,62 +167,103 @@ impl Listeners {
         self.acceptor.load()
     }
 
-    /// Closes all listeners for good, once what waits in their queues is accepted.
+    /// Closes all listeners for good. What clients have opened is accepted before, but for what another process accepts.
     pub(super) async fn close(&self) {
-        let open = self.take();
-        for listener in open.into_values() {
-            listener.close().await;
+        let (open, shared) = {
+            let mut state = self.state();
+            let shared = state.sharers > 0;
+            (take(&mut state), shared)
+        };
+        let accepting = open.into_values().filter(OpenListener::is_accepting);
+        let closing: Vec<_> = accepting
+            .map(|open| self.acceptor.close(open, shared))
+            .collect();
+        for closed in closing {
+            // It cannot fail but by a panic, which the runtime has reported.
+            let _ = closed.await;
         }
     }
 
     /// Closes all listeners for good, without waiting, and ends the acceptor.
     pub(super) fn stop(&self) {
-        drop(self.take());
+        drop(take(&mut self.state()));
         self.acceptor.stop();
     }
 
-    fn take(&self) -> BTreeMap<Arc<str>, OpenListener> {
-        let mut state = self.state();
-        state.closed = true;
-        state.wanted = None;
-        state.failed.clear();
-        std::mem::take(&mut state.open)
-    }
-
-    fn reconcile(&self, state: &mut State) {
+    fn reconcile(&self, state: &mut State, mut handed: Vec<TcpListener>) {
+        let shared = state.sharers > 0;
         let State {
             wanted: Some(wanted),
             open,
             failed,
-            closed: false,
+            mode,
+            ..
         } = state
         else {
             return;
         };
-        open.retain(|name, open| {
+        handed.extend(self.close_removed(wanted, open, shared));
+        failed.clear();
+        for (name, listener) in wanted {
+            let address = self.addresses.get(&**name).copied();
+            let opened = match (open.get_mut(name), *mode) {
+                (Some(open), Mode::Open) => {
+                    open.change(listener);
+                    self.acceptor.accept(open)
+                }
+                (Some(open), _) => {
+                    open.change(listener);
+                    Ok(())
+                }
+                (None, Mode::Open) => {
+                    let socket = take_fitting(&mut handed, listener, address);
+                    self.acceptor.open(listener, address, socket).map(|listener| {
+                        tracing::info!(listener = %name, address = %listener.address, "listening");
+                        open.insert(Arc::clone(name), listener);
+                    })
+                }
+                (None, Mode::Held | Mode::HandedOver | Mode::Closed) => Ok(()),
+            };
+            if let Err(error) = opened {
+                let problem = self.problem(listener, address, &error);
+                failed.insert(Arc::clone(name), problem);
+            }
+        }
+    }
+
+    // Returns the sockets that another listener wants: only its name has changed, and whoever waits in the queue need not
+    // notice.
+    fn close_removed(
+        &self,
+        wanted: &BTreeMap<Arc<str>, Listener>,
+        open: &mut BTreeMap<Arc<str>, OpenListener>,
+        shared: bool,
+    ) -> Vec<TcpListener> {
+        let removed = open.extract_if(.., |name, open| {
             let same_place = |listener: &Listener| {
                 (listener.address, listener.port) == (open.listener.address, open.listener.port)
             };
-            wanted.get(name).is_some_and(same_place)
+            !wanted.get(name).is_some_and(same_place)
         });
-        failed.clear();
-        for (name, listener) in wanted {
-            if let Some(open) = open.get_mut(name) {
-                open.change(listener);
-                continue;
-            }
-            let address = self.addresses.get(&**name).copied();
-            match self.acceptor.open(listener, address) {
-                Ok(listener) => {
-                    tracing::info!(listener = %name, address = %listener.address, "listening");
-                    open.insert(Arc::clone(name), listener);
-                }
-                Err(error) => {
-                    let problem = self.problem(listener, address, &error);
-                    failed.insert(Arc::clone(name), problem);
-                }
+        let removed: Vec<_> = removed.map(|(_, open)| open).collect();
+        let mut kept = Vec::new();
+        // A port that nobody accepts at must not look open: what another process has taken is closed here at once, and it
+        // closes its own copy.
+        for removed in removed.into_iter().filter(OpenListener::is_accepting) {
+            let mut new = wanted.iter().filter(|(name, _)| !open.contains_key(*name));
+            let is_wanted = new.any(|(name, listener)| {
+                listener::fits(
+                    removed.address,
+                    listener,
+                    self.addresses.get(&**name).copied(),
+                )
+            });
+            match removed.socket() {
+                Ok(socket) if is_wanted => kept.push(socket),
+                _ => drop(self.acceptor.close(removed, shared)),
             }
         }
+        kept
     }
 
     fn problem(
@@ -182,6 +311,26 @@ impl Listeners {
     }
 }
 
+fn take(state: &mut State) -> BTreeMap<Arc<str>, OpenListener> {
+    state.mode = Mode::Closed;
+    state.wanted = None;
+    state.failed.clear();
+    std::mem::take(&mut state.open)
+}
+
+fn take_fitting(
+    handed: &mut Vec<TcpListener>,
+    listener: &Listener,
+    address: Option<SocketAddr>,
+) -> Option<TcpListener> {
+    let is_fitting = |socket: &TcpListener| {
+        let bound = socket.local_addr();
+        bound.is_ok_and(|bound| listener::fits(bound, listener, address))
+    };
+    let at = handed.iter().position(is_fitting)?;
+    Some(handed.swap_remove(at))
+}
+
 // What holds a port may let it go.
 async fn retry(listeners: Weak<Listeners>) {
     loop {
@@ -191,7 +340,7 @@ async fn retry(listeners: Weak<Listeners>) {
         };
         let mut state = listeners.state();
         if !state.failed.is_empty() {
-            listeners.reconcile(&mut state);
+            listeners.reconcile(&mut state, Vec::new());
         }
     }
 }

@@ -32,6 +32,7 @@ impl Edge {
             tls: tls::server_config(Arc::clone(&served)).map_err(EdgeError::Tls)?,
             served,
             endpoints_stale: AtomicBool::new(false),
+            endpoints_unsure: AtomicBool::new(false),
             phase: watch::Sender::new(Phase::Serving),
             connection_ended: Notify::new(),
             no_route: metrics.route(&RouteLabels::none()),

@@ -1,13 +1,14 @@
 //! Accepts connections and hands each to the least busy core.
 
+use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::watch;
 use tokio::time::sleep;
 
 use crate::cores::{Accepted, Intake, Shared};
@@ -66,12 +67,12 @@ impl Cores {
     }
 }
 
-/// Accepts until `stopped`, and then what is waiting.
+/// Accepts until `stopped`. What waits in the queue then is left there: another process may accept it.
 pub(super) async fn accept(
     socket: TcpListener,
-    opened_by: Arc<ArcSwap<OpenedBy>>,
-    cores: Arc<Cores>,
-    mut stopped: watch::Receiver<bool>,
+    opened_by: &ArcSwap<OpenedBy>,
+    cores: &Cores,
+    stopped: impl Future<Output = ()>,
 ) {
     let socket = match tokio::net::TcpListener::from_std(socket) {
         Ok(socket) => socket,
@@ -80,11 +81,12 @@ pub(super) async fn accept(
             return;
         }
     };
+    let mut stopped = pin!(stopped);
     let mut pause = SHORTEST_PAUSE;
     loop {
         let accepted = tokio::select! {
             accepted = socket.accept() => accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer))),
-            _ = stopped.wait_for(|stopped| *stopped) => break,
+            () = &mut stopped => return,
         };
         match accepted {
             Ok((stream, peer)) => {
@@ -100,9 +102,14 @@ pub(super) async fn accept(
             }
         }
     }
-    let Ok(socket) = socket.into_std() else {
-        return;
-    };
+}
+
+/// Accepts what waits in the queue now.
+pub(super) async fn accept_waiting(
+    socket: &TcpListener,
+    opened_by: &ArcSwap<OpenedBy>,
+    cores: &Cores,
+) {
     while let Ok((stream, peer)) = socket.accept() {
         if stream.set_nonblocking(true).is_err() {
             continue;

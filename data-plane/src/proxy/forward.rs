@@ -8,7 +8,6 @@ mod tries;
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::{Request, Response, StatusCode, Version};
@@ -55,8 +54,7 @@ pub(super) async fn forward(
     let mut request = for_protocol(request, backend.protocol)?;
     let mut tries = Tries::default();
     loop {
-        let stale = core.shared.endpoints_stale.load(Ordering::Relaxed);
-        let Some(endpoint) = tries.pick(backend, stale) else {
+        let Some(endpoint) = tries.pick(backend, &core.shared) else {
             return Err(tries.cause.unwrap_or(Cause::NoEndpoints));
         };
         exchange.try_endpoint(&endpoint);

@@ -184,6 +184,7 @@ impl StreamClient {
         let state = match self.health.state() {
             State::Starting => wire::report::State::Starting,
             State::Serving => wire::report::State::Serving,
+            State::HandedOver => wire::report::State::HandedOver,
             State::Draining => wire::report::State::Draining,
         };
         wire::Report {

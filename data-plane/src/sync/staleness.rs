@@ -40,6 +40,7 @@ pub(crate) async fn mark_stale_endpoints(
             }
             Link::Down { .. } | Link::Up { .. } => {}
         }
+        edge.set_endpoints_unsure(unsure.is_some());
         let changed = match unsure {
             Some((since, _)) if !stale => tokio::select! {
                 changed = status.changed() => changed,

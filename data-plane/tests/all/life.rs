@@ -4,6 +4,7 @@ mod admin;
 mod disk;
 mod environment;
 mod half_open;
+mod hand_over;
 mod harness;
 mod identity;
 mod restart;

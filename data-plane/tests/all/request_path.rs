@@ -3,6 +3,7 @@
 mod access_log;
 mod answers;
 mod client_identity;
+mod closing;
 mod drain;
 mod endpoints;
 pub(crate) mod harness;

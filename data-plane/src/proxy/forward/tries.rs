@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use http::Request;
 
+use crate::cores::Shared;
 use crate::proxy::body::RequestBody;
 use crate::proxy::forward::attempt::Failed;
 use crate::proxy::respond::Cause;
@@ -26,7 +27,15 @@ pub(super) struct Tries {
 
 impl Tries {
     /// Returns the endpoint to try next; `None` if none is left.
-    pub(super) fn pick(&mut self, backend: &ServedBackend, stale: bool) -> Option<Arc<Endpoint>> {
+    pub(super) fn pick(
+        &mut self,
+        backend: &ServedBackend,
+        shared: &Shared,
+    ) -> Option<Arc<Endpoint>> {
+        // Without the control plane, one that cannot be reached is most likely a pod that was replaced, and the others may
+        // have been, too: the Service knows them.
+        let stale = shared.endpoints_stale.load(Ordering::Relaxed)
+            || !self.unreachable.is_empty() && shared.endpoints_unsure.load(Ordering::Relaxed);
         if self.closed.is_empty() {
             return backend.pick(stale, &self.unreachable);
         }

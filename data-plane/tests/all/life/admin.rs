@@ -145,11 +145,12 @@ async fn the_port_for_metrics_answers_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_taken_port_for_metrics_is_named() {
+async fn without_a_hand_over_a_taken_port_for_metrics_ends_it() {
     let site = Site::new();
     let _holder = TcpListener::bind(site.metrics()).await.unwrap();
     let address = site.metrics().to_string();
-    let data_plane = site.data_plane_with(&["--metrics-address", &address]);
+    let arguments = ["--metrics-address", &*address, "--hand-over", "off"];
+    let data_plane = site.data_plane_with(&arguments);
     assert_eq!(data_plane.ended().await.code(), Some(1));
     let log = site.log();
     let expected = format!("cannot listen on {address} for metrics");

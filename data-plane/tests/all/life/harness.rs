@@ -4,11 +4,13 @@
 mod authority;
 mod control_plane;
 mod data_plane;
+mod load;
 mod site;
 
 pub(super) use authority::Authority;
 pub(super) use control_plane::{ControlPlane, Said, Session};
 pub(super) use data_plane::DataPlane;
+pub(super) use load::{Load, fetch};
 pub(super) use site::{Site, shop};
 
 pub(super) use crate::request_path::harness::*;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use http::StatusCode;
 use rustix::process::Signal;
 use sluice_proto::{BackendProtocol, Resource, Settings, Snapshot};
 
@@ -42,6 +43,42 @@ async fn without_the_stream_requests_go_to_the_service_until_the_next_delta() {
     assert_eq!(answered(&site).await, "cluster");
     session.deliver(9, &target, &target).await;
     answers(&site, "pod").await;
+}
+
+#[tokio::test]
+async fn a_pod_that_is_gone_is_reached_through_the_service_as_soon_as_the_stream_is_gone() {
+    let site = Site::new();
+    let (pod, cluster) = (
+        Backend::saying("pod").await,
+        Backend::saying("cluster").await,
+    );
+    let resources = resources(&pod, &cluster, Duration::from_secs(600));
+    let target = Snapshot::of(&resources);
+    let mut control_plane = site.control_plane().await;
+    let _data_plane = site.data_plane();
+    let session = control_plane.serve(7, &resources).await;
+    let address = pod.address;
+    drop(pod);
+    eventually("nobody there", async || {
+        tokio::net::TcpStream::connect(address).await.is_err()
+    })
+    .await;
+    let answer = get(site.http(), "shop.example", "/").await;
+    assert_eq!(answer.status, StatusCode::BAD_GATEWAY);
+    drop(session);
+    control_plane.stop().await;
+    eventually("the answer of the Service", async || {
+        let answer = get(site.http(), "shop.example", "/").await;
+        (answer.status, &*answer.body) == (StatusCode::OK, "cluster")
+    })
+    .await;
+    let mut control_plane = site.control_plane().await;
+    let mut session = control_plane.session().await;
+    session.deliver(8, &target, &target).await;
+    eventually("the pod is asked again", async || {
+        get(site.http(), "shop.example", "/").await.status == StatusCode::BAD_GATEWAY
+    })
+    .await;
 }
 
 // It may have been restarted, too, and not know the cluster yet.

@@ -133,6 +133,35 @@ async fn stale_endpoints_are_reached_through_the_service() {
 }
 
 #[tokio::test]
+async fn without_the_control_plane_what_cannot_be_reached_is_reached_through_the_service() {
+    let pods = three().await;
+    let dead = [closed_port().await, closed_port().await];
+    let mut edge = TestEdge::serving([
+        route("shop.example", "/", "web"),
+        backend_with_cluster("web", BackendProtocol::Http1, vec![pods[2].address]),
+        endpoints("web", dead),
+        route("mixed.example", "/", "mixed"),
+        backend_with_cluster("mixed", BackendProtocol::Http1, vec![pods[2].address]),
+        endpoints("mixed", [pods[0].address]),
+        route("headless.example", "/", "headless"),
+        backend("headless", BackendProtocol::Http1),
+        endpoints("headless", [dead[0], pods[1].address]),
+    ]);
+    let mut client = Client::http1(edge.http()).await;
+    let bad_gateway = StatusCode::BAD_GATEWAY;
+    assert_eq!(client.get("shop.example", "/").await.status, bad_gateway);
+    edge.edge.set_endpoints_unsure(true);
+    assert_eq!(said(&mut client, 20).await, set(&["c"]));
+    for (host, body) in [("mixed.example", "a"), ("headless.example", "b")] {
+        let answer = client.get(host, "/").await;
+        assert_eq!((answer.status, &*answer.body), (StatusCode::OK, body));
+    }
+    edge.edge.set_endpoints_unsure(false);
+    assert_eq!(client.get("shop.example", "/").await.status, bad_gateway);
+    edge.apply([]);
+}
+
+#[tokio::test]
 async fn backends_are_drawn_by_weight() {
     let pods = three().await;
     let mut resources = vec![route_to(

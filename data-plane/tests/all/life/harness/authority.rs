@@ -7,14 +7,23 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 
 /// What signs the certificates of both planes.
-pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    seal_key: String,
+}
 
 impl Authority {
     pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(vec![]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         let key = KeyPair::generate().unwrap();
-        Self(CertifiedIssuer::self_signed(params, key).unwrap())
+        Self {
+            issuer: CertifiedIssuer::self_signed(params, key).unwrap(),
+            // Its own, so that the data planes of two sites do not meet: all are on one machine.
+            seal_key: (0..32)
+                .map(|_| format!("{:02x}", fastrand::u8(..)))
+                .collect(),
+        }
     }
 
     /// Returns the TLS of a control plane: only data planes of this authority come in.
@@ -27,23 +36,23 @@ impl Authority {
         let (certificate, key) = self.issue(name);
         ServerTlsConfig::new()
             .identity(Identity::from_pem(certificate, key))
-            .client_ca_root(Certificate::from_pem(self.0.pem()))
+            .client_ca_root(Certificate::from_pem(self.issuer.pem()))
     }
 
     /// Writes what a data plane of this authority mounts.
     pub(crate) fn write(&self, folder: &Path) {
         let (certificate, key) = self.issue("data-plane.sluice.internal");
         fs::create_dir_all(folder).unwrap();
-        fs::write(folder.join("ca.crt"), self.0.pem()).unwrap();
+        fs::write(folder.join("ca.crt"), self.issuer.pem()).unwrap();
         fs::write(folder.join("tls.crt"), certificate).unwrap();
         fs::write(folder.join("tls.key"), key).unwrap();
-        fs::write(folder.join("seal.key"), "5e".repeat(32)).unwrap();
+        fs::write(folder.join("seal.key"), &self.seal_key).unwrap();
     }
 
     fn issue(&self, name: &str) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        let certificate = params.signed_by(&key, &self.0).unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
         (certificate.pem(), key.serialize_pem())
     }
 }

@@ -1,6 +1,7 @@
 //! The real program, as a child that ends with the test.
 
 use std::fs::OpenOptions;
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -12,8 +13,34 @@ use super::{Site, within};
 pub(crate) struct DataPlane(Child);
 
 impl DataPlane {
-    pub(super) fn start(site: &Site, arguments: &[&str]) -> Self {
-        let mut command = lasting();
+    pub(super) fn start(site: &Site, state: &Path, arguments: &[&str]) -> Self {
+        Self::start_as(lasting(), site, state, arguments)
+    }
+
+    /// Starts it in a network namespace of its own, where 192.0.2.1 is its only address but for loopback.
+    pub(super) fn start_alone(site: &Site, state: &Path, arguments: &[&str]) -> Self {
+        let script = "ip link set lo up && ip addr add 192.0.2.1/32 dev lo && exec \"$0\" \"$@\"";
+        let mut command = Command::new("unshare");
+        command.args([
+            "--map-root-user",
+            "--net",
+            "--",
+            "sh",
+            "-c",
+            script,
+            PROGRAM,
+        ]);
+        without_surroundings(&mut command);
+        Self::start_as(command, site, state, arguments)
+    }
+
+    fn start_as(mut command: Command, site: &Site, state: &Path, arguments: &[&str]) -> Self {
+        let listen = format!("http={},https={}", site.http(), site.https());
+        for (flag, value) in [("--listen", &*listen), ("--cores", "1")] {
+            if !arguments.contains(&flag) {
+                command.args([flag, value]);
+            }
+        }
         command
             .args(["--node", "node-a"])
             .arg("--control-plane")
@@ -21,10 +48,7 @@ impl DataPlane {
             .arg("--identity-dir")
             .arg(site.identity())
             .arg("--state-dir")
-            .arg(site.state())
-            .arg("--listen")
-            .arg(format!("http={},https={}", site.http(), site.https()))
-            .args(["--cores", "1"])
+            .arg(state)
             .args(arguments);
         Self::spawn(site, command)
     }
@@ -59,6 +83,28 @@ impl DataPlane {
         let id = self.0.id().expect("it runs");
         let id = Pid::from_raw(id.try_into().unwrap()).unwrap();
         kill_process(id, signal).unwrap();
+    }
+
+    /// Asks for its metrics at port 9090 of this address in its network namespace; returns all that is answered.
+    pub(crate) async fn asked_for_metrics(&self, ip: &str) -> String {
+        let id = self.0.id().expect("it runs").to_string();
+        let script = "exec 3<>/dev/tcp/$0/9090 && printf 'GET /metrics HTTP/1.1\\r\\nHost: a\\r\\nConnection: close\\r\\n\\r\\n' >&3; cat <&3";
+        let mut command = Command::new("nsenter");
+        command.args([
+            "--target",
+            &id,
+            "--user",
+            "--net",
+            "--preserve-credentials",
+            "--",
+            "bash",
+            "-c",
+            script,
+            ip,
+        ]);
+        let asked = within("bash's end", command.output()).await;
+        let asked = asked.expect("nsenter is needed; install util-linux");
+        String::from_utf8_lossy(&asked.stdout).into_owned()
     }
 
     /// Waits for its end.

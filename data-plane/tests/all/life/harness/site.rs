@@ -85,7 +85,22 @@ impl Site {
 
     /// Starts the data plane with more arguments.
     pub(crate) fn data_plane_with(&self, arguments: &[&str]) -> DataPlane {
-        DataPlane::start(self, arguments)
+        DataPlane::start(self, &self.state(), arguments)
+    }
+
+    /// Returns another pod of the same node: it has a state folder of its own.
+    pub(crate) fn pod(&self, name: &str) -> Pod<'_> {
+        let state = self.folder.path().join(name);
+        Pod { site: self, state }
+    }
+
+    /// Waits until the first data plane has this part in the hand-over.
+    pub(crate) async fn first_part(&self, part: &str) {
+        self.first_pod().part(part).await;
+    }
+
+    fn first_pod(&self) -> Pod<'_> {
+        self.pod("state")
     }
 
     /// Returns what all data planes of this site have logged.
@@ -107,9 +122,7 @@ impl Site {
 
     /// Runs a command of the program, such as `ready`, that asks the data plane of this site.
     pub(crate) async fn ask(&self, command: &str) -> Asked {
-        let mut program = data_plane::program();
-        program.arg(command).arg("--state-dir").arg(self.state());
-        Asked::of(within(command, program.output()).await.unwrap())
+        self.first_pod().ask(command).await
     }
 
     /// Runs a command of the program with no flag and these variables.
@@ -121,9 +134,75 @@ impl Site {
 
     /// Returns what `status` prints.
     pub(crate) async fn status(&self) -> Value {
+        self.first_pod().status().await
+    }
+
+    /// Waits until the probe `ready` fails with this reason.
+    pub(crate) async fn unready(&self, reason: &str) {
+        self.first_pod().unready(reason).await;
+    }
+
+    /// Waits until the probe `ready` goes well.
+    pub(crate) async fn ready(&self) {
+        self.first_pod().ready().await;
+    }
+
+    /// Fails if anybody listens where clients come.
+    pub(crate) async fn refuses_connections(&self) {
+        for address in [self.http(), self.https()] {
+            let error = TcpStream::connect(address).await.map(drop).unwrap_err();
+            assert_eq!(
+                error.kind(),
+                std::io::ErrorKind::ConnectionRefused,
+                "{address}"
+            );
+        }
+    }
+}
+
+/// One pod of a site's node.
+pub(crate) struct Pod<'a> {
+    site: &'a Site,
+    state: PathBuf,
+}
+
+impl Pod<'_> {
+    /// Starts its data plane.
+    pub(crate) fn start(&self) -> DataPlane {
+        self.start_with(&[])
+    }
+
+    /// Starts its data plane with more arguments, or others.
+    pub(crate) fn start_with(&self, arguments: &[&str]) -> DataPlane {
+        DataPlane::start(self.site, &self.state, arguments)
+    }
+
+    /// Starts its data plane in a network namespace of its own, where 192.0.2.1 is its only address but for loopback.
+    pub(crate) fn start_alone(&self, arguments: &[&str]) -> DataPlane {
+        DataPlane::start_alone(self.site, &self.state, arguments)
+    }
+
+    /// Runs a command of the program, such as `ready`, that asks its data plane.
+    pub(crate) async fn ask(&self, command: &str) -> Asked {
+        let mut program = data_plane::program();
+        program.arg(command).arg("--state-dir").arg(&self.state);
+        Asked::of(within(command, program.output()).await.unwrap())
+    }
+
+    /// Returns what `status` prints.
+    pub(crate) async fn status(&self) -> Value {
         let asked = self.ask("status").await;
         assert_eq!(asked.code, Some(0), "{asked:?}");
         serde_json::from_str(&asked.stdout).unwrap()
+    }
+
+    /// Waits until it has this part in the hand-over.
+    pub(crate) async fn part(&self, part: &str) {
+        eventually(part, async || {
+            let asked = self.ask("status").await;
+            asked.code == Some(0) && asked.stdout.contains(&format!("\"part\": \"{part}\""))
+        })
+        .await;
     }
 
     /// Waits until the probe `ready` fails with this reason.
@@ -138,18 +217,6 @@ impl Site {
     /// Waits until the probe `ready` goes well.
     pub(crate) async fn ready(&self) {
         eventually("ready", async || self.ask("ready").await.code == Some(0)).await;
-    }
-
-    /// Fails if anybody listens where clients come.
-    pub(crate) async fn refuses_connections(&self) {
-        for address in [self.http(), self.https()] {
-            let error = TcpStream::connect(address).await.map(drop).unwrap_err();
-            assert_eq!(
-                error.kind(),
-                std::io::ErrorKind::ConnectionRefused,
-                "{address}"
-            );
-        }
     }
 }
 

@@ -1,0 +1,419 @@
+//! The part of the process that wants the sockets: it finds the one that has them, takes them when it can serve, and tells
+//! the other then.
+//!
+//! Until it knows whose the sockets are, the edge opens none. As soon as there is nobody to take them from, or only somebody
+//! who does not prove who he is, the edge binds its own; it is tried again each second all the same.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use socket2::SockRef;
+use tokio::net::UnixListener;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+
+use crate::disk_copy::{DiskCopy, Kept};
+use crate::hand_over::channel::{Broken, Channel};
+use crate::hand_over::greet::{Failure, greet_predecessor};
+use crate::hand_over::message::{Body, Empty, Greeting, Purpose, Serving};
+use crate::hand_over::status::{Peer, name_taken};
+use crate::hand_over::successor::Successor;
+use crate::hand_over::{BEAT, Own, Part, SILENCE, socket};
+
+/// Whom this process has met.
+pub(super) enum Met {
+    /// Nobody listens at any of the names.
+    Nobody,
+    /// Another data plane of this node.
+    Predecessor(Box<Link>),
+}
+
+/// The connection to the process that has the sockets.
+pub(super) struct Link {
+    channel: Channel,
+    peer: Peer,
+}
+
+/// Whoever listens at the name is no data plane of this node, or none that answers.
+#[derive(Debug)]
+pub(super) struct Unmet {
+    name: String,
+    why: Failure,
+}
+
+/// A snapshot that was handed over.
+pub(crate) struct Handed {
+    pub(crate) kept: Kept,
+    /// Whether its endpoints may be somebody else's by now.
+    pub(crate) endpoints_stale: bool,
+}
+
+/// The listening sockets of the hand-over itself, and their names.
+pub(super) type Names = Vec<(String, UnixListener)>;
+
+#[derive(Default)]
+struct Sockets {
+    listeners: Vec<TcpListener>,
+    metrics: Option<TcpListener>,
+    names: Names,
+}
+
+/// Looks for the process that has the sockets.
+pub(super) async fn meet(own: &Own, wants_snapshot: bool) -> Result<Met, Unmet> {
+    for secret in &own.secrets {
+        let unmet = |why| Unmet {
+            name: secret.name().to_owned(),
+            why,
+        };
+        let stream = match socket::connect(secret.name()).await {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => continue,
+            connected => connected.map_err(|error| unmet(Broken::Failed(error).into()))?,
+        };
+        let mut channel = Channel::new(stream);
+        let greeting = Greeting {
+            wants_snapshot,
+            ..own.greeting.clone()
+        };
+        let greeting = greet_predecessor(&mut channel, secret, &greeting)
+            .await
+            .map_err(unmet)?;
+        let peer = Peer::of(greeting);
+        return Ok(Met::Predecessor(Box::new(Link { channel, peer })));
+    }
+    Ok(Met::Nobody)
+}
+
+/// Receives the snapshot of the process that has the sockets; `None` if it has none.
+pub(super) async fn snapshot(own: &Own, link: &mut Link) -> Result<Option<Handed>, Unmet> {
+    let received = receive_snapshot(&mut link.channel)
+        .await
+        .map_err(|why| Unmet {
+            name: own.name().unwrap_or_default(),
+            why,
+        })?;
+    let Some((sealed, endpoints_stale)) = received else {
+        return Ok(None);
+    };
+    let disk_copy = Arc::clone(&own.disk_copy);
+    let opened = tokio::task::spawn_blocking(move || disk_copy.unseal(sealed.into())).await;
+    let kept = match opened {
+        Ok(Ok(kept)) => kept,
+        Ok(Err(error)) => {
+            tracing::error!(%error, "the snapshot that was handed over cannot be used");
+            return Ok(None);
+        }
+        Err(error) => {
+            tracing::error!(%error, "reading the snapshot that was handed over ended early");
+            return Ok(None);
+        }
+    };
+    tracing::info!(
+        generation = kept.generation,
+        resources = kept.snapshot.len(),
+        instance = link.peer.instance,
+        "got the snapshot of the data plane that serves this node"
+    );
+    Ok(Some(Handed {
+        kept,
+        endpoints_stale,
+    }))
+}
+
+/// Returns when the sockets are this process's: taken from another, whose connection comes along, or bound.
+pub(super) async fn take_over(own: &Own, met: Result<Met, Unmet>) -> (Names, Option<Channel>) {
+    let mut met = met;
+    let mut failures = 0;
+    loop {
+        let failed = match met {
+            Ok(Met::Nobody) => match bind_names(own) {
+                Ok(names) => {
+                    own.note(None);
+                    own.release();
+                    return (names, None);
+                }
+                // Another process was faster: it is asked. (Not twice: a name can be held without listening.)
+                Err(_) if failures == 0 => {
+                    failures = 1;
+                    None
+                }
+                Err(unmet) => Some(unmet),
+            },
+            Ok(Met::Predecessor(link)) => {
+                own.note(None);
+                failures = 0;
+                match follow(own, *link).await {
+                    Ok(Some(taken)) => return taken,
+                    Ok(None) => None,
+                    Err(unmet) => Some(unmet),
+                }
+            }
+            Err(unmet) => Some(unmet),
+        };
+        match failed {
+            // Whoever it was has ended, or another is asked now.
+            None => sleep(AT_ONCE).await,
+            Some(unmet) => {
+                failures += 1;
+                alone(own, &unmet, failures);
+                sleep(AGAIN).await;
+            }
+        }
+        met = meet(own, false).await;
+    }
+}
+
+fn bind_names(own: &Own) -> Result<Names, Unmet> {
+    let mut names = Vec::new();
+    for (at, secret) in own.secrets.iter().enumerate() {
+        let name = secret.name().to_owned();
+        match socket::bind(&name) {
+            Ok(listener) => names.push((name, listener)),
+            Err(error) if at == 0 => {
+                let why = Broken::Failed(error).into();
+                return Err(Unmet { name, why });
+            }
+            // Only those look for it whose seal key is the one of before.
+            Err(error) => tracing::debug!(%error, name, "cannot listen under the name of before"),
+        }
+    }
+    Ok(names)
+}
+
+fn alone(own: &Own, unmet: &Unmet, failures: u32) {
+    let why = chain(&unmet.why);
+    own.status.send_if_modified(|status| {
+        let changed = status.part != Part::Alone;
+        status.enter(Part::Alone, None);
+        changed
+    });
+    // Once may be chance: a process that is about to end, or to bind.
+    if failures == TO_REPORT {
+        tracing::warn!(
+            name = unmet.name,
+            why,
+            "no hand-over on this node; it is tried again each second"
+        );
+    }
+    if failures >= TO_REPORT {
+        own.note(Some(name_taken(&own.node, &unmet.name, &why)));
+    }
+    own.release();
+}
+
+/// Waits for the sockets, takes them, and serves on them. Returns `None` if the other process has ended.
+async fn follow(own: &Own, link: Link) -> Result<Option<(Names, Option<Channel>)>, Unmet> {
+    let Link { mut channel, peer } = link;
+    tracing::info!(
+        instance = peer.instance,
+        version = peer.build_version,
+        "another data plane serves this node"
+    );
+    let received = receive_sockets(own, &mut channel, &peer)
+        .await
+        .map_err(|why| Unmet {
+            name: own.name().unwrap_or_default(),
+            why,
+        })?;
+    match received {
+        Some(sockets) => Ok(Some(serve(own, channel, sockets, peer).await)),
+        None => Ok(None),
+    }
+}
+
+async fn receive_sockets(
+    own: &Own,
+    channel: &mut Channel,
+    peer: &Peer,
+) -> Result<Option<Sockets>, Failure> {
+    let mut successor = Successor::new();
+    let mut sockets = Sockets::default();
+    let mut asked = None;
+    let mut looks = interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut beat = Instant::now();
+    own.enter(Part::TakingOver, Some(peer));
+    loop {
+        tokio::select! {
+            biased;
+            received = channel.receive() => match received {
+                Ok(Body::Offer(_)) => {
+                    successor.offered();
+                    own.enter(Part::TakingOver, Some(peer));
+                }
+                Ok(Body::Wait(why)) => {
+                    successor.told_to_wait(why.try_into().unwrap_or_default());
+                    let part = if successor.is_standby() { Part::Standby } else { Part::TakingOver };
+                    own.enter(part, Some(peer));
+                    asked = None;
+                }
+                Ok(Body::Socket(socket)) => sockets.add(socket.purpose(), channel.descriptor()?),
+                Ok(Body::Handed(_)) => return Ok(Some(sockets)),
+                Ok(Body::Bye(_)) | Err(Broken::Closed) => return Ok(None),
+                Ok(_) => {}
+                Err(broken) => return Err(broken.into()),
+            },
+            _ = looks.tick() => {
+                if channel.silent() > SILENCE {
+                    return Err(Failure::Stopped);
+                }
+                if asked.is_some_and(|asked: Instant| asked.elapsed() > SILENCE) {
+                    return Err(Failure::Withheld);
+                }
+                if successor.asks(!own.edge.snapshot().is_empty()) {
+                    asked = Some(Instant::now());
+                    channel.send(Body::Take(Empty {})).await?;
+                }
+                keep_alive(channel, &mut beat).await?;
+            }
+        }
+    }
+}
+
+// From here on the sockets are this process's, too, whatever becomes of the other.
+async fn serve(
+    own: &Own,
+    mut channel: Channel,
+    sockets: Sockets,
+    peer: Peer,
+) -> (Names, Option<Channel>) {
+    let taken = own.take(sockets.listeners, sockets.metrics);
+    own.enter(Part::Holder, Some(&peer));
+    let mut names = sockets.names;
+    names.retain(|(name, _)| own.secrets.iter().any(|secret| secret.name() == name));
+    for secret in &own.secrets {
+        if !names.iter().any(|(name, _)| name == secret.name())
+            && let Ok(listener) = socket::bind(secret.name())
+        {
+            names.push((secret.name().to_owned(), listener));
+        }
+    }
+    let addresses = taken.iter().map(ToString::to_string).collect();
+    let serving = Body::Serving(Serving { addresses });
+    match serving_said(own, &mut channel, serving).await {
+        Ok(()) => {
+            own.metrics.taken.inc();
+            tracing::info!(
+                instance = peer.instance,
+                sockets = taken.len(),
+                "took over the listening sockets and serves"
+            );
+            (names, Some(channel))
+        }
+        Err(broken) => {
+            tracing::info!(
+                instance = peer.instance,
+                why = chain(&broken),
+                "the data plane that handed over its sockets is gone"
+            );
+            (names, None)
+        }
+    }
+}
+
+async fn serving_said(own: &Own, channel: &mut Channel, serving: Body) -> Result<(), Broken> {
+    let mut looks = interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut beat = Instant::now();
+    loop {
+        tokio::select! {
+            biased;
+            received = channel.receive() => if let Body::Bye(_) = received? {
+                own.edge.unshared();
+                return Err(Broken::Closed);
+            },
+            _ = looks.tick() => {
+                if own.serves() {
+                    return channel.send(serving).await;
+                }
+                keep_alive(channel, &mut beat).await?;
+            }
+        }
+    }
+}
+
+async fn keep_alive(channel: &Channel, beat: &mut Instant) -> Result<(), Broken> {
+    if beat.elapsed() >= BEAT {
+        *beat = Instant::now();
+        channel.send(Body::Beat(Empty {})).await?;
+    }
+    Ok(())
+}
+
+async fn receive_snapshot(channel: &mut Channel) -> Result<Option<(BytesMut, bool)>, Failure> {
+    let snapshot = loop {
+        match timeout(SILENCE, channel.receive()).await?? {
+            Body::Snapshot(snapshot) => break snapshot,
+            Body::Beat(_) => {}
+            _ => return Err(Failure::Order),
+        }
+    };
+    if snapshot.bytes > DiskCopy::MAX_BYTES {
+        return Err(Failure::Order);
+    }
+    let mut sealed = BytesMut::new();
+    while (sealed.len() as u64) < snapshot.bytes {
+        match timeout(SILENCE, channel.receive()).await?? {
+            Body::Chunk(chunk) if !chunk.is_empty() => sealed.extend_from_slice(&chunk),
+            Body::Beat(_) => {}
+            _ => return Err(Failure::Order),
+        }
+    }
+    let is_there = snapshot.bytes > 0;
+    Ok(is_there.then_some((sealed, snapshot.endpoints_stale)))
+}
+
+impl Sockets {
+    // What is no listening socket, or for a purpose of a later build, is closed.
+    fn add(&mut self, purpose: Purpose, descriptor: OwnedFd) {
+        if !SockRef::from(&descriptor).is_listener().unwrap_or(false) {
+            return;
+        }
+        match purpose {
+            Purpose::Listener => self.listeners.push(descriptor.into()),
+            Purpose::Metrics => self.metrics = Some(descriptor.into()),
+            Purpose::HandOver => self.names.extend(socket::adopt(descriptor)),
+            Purpose::Unknown => {}
+        }
+    }
+}
+
+impl Own {
+    fn take(&self, listeners: Vec<TcpListener>, metrics: Option<TcpListener>) -> Vec<SocketAddr> {
+        let mut taken = self.edge.take_over(listeners);
+        if let Some(port) = &self.metrics_port {
+            taken.extend(metrics.and_then(|socket| port.take_over(socket)));
+            port.release();
+        }
+        taken
+    }
+
+    fn enter(&self, part: Part, peer: Option<&Peer>) {
+        self.status
+            .send_modify(|status| status.enter(part, peer.cloned()));
+    }
+}
+
+impl Peer {
+    pub(super) fn of(greeting: Greeting) -> Self {
+        Self {
+            instance: greeting.instance,
+            build_version: greeting.build_version,
+        }
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {}", chain(source)),
+        None => error.to_string(),
+    }
+}
+
+/// How soon the next is looked for when one has ended.
+const AT_ONCE: Duration = Duration::from_millis(20);
+const AGAIN: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(20);
+const TO_REPORT: u32 = 2;
