@@ -40,7 +40,6 @@ async fn it_says_what_it_holds_and_again_when_it_comes_back() {
         digest: second.digest.clone(),
         generation: 7,
         ..first
-        leader_unreachable: false,
     };
     assert_eq!(second, expected);
 }
