@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use sluice_proto::Problem;
 use sluice_translate::{
-    Change, Objects, Options, Translation, referenced_secrets, retranslate_endpoints, translate,
+    Change, Objects, Options, Translation, referenced_secrets, retranslate, translate,
 };
 use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
@@ -204,7 +204,7 @@ impl Reconcile {
 
     async fn reconcile(&mut self) -> Result<(), ReconcileError> {
         let last = self.published.borrow().clone();
-        let last = last.filter(|_| self.dirty == Change::Endpoints);
+        let last = last.filter(|_| self.dirty < Change::Everything);
         self.dirty = Change::Nothing;
         let started = Instant::now();
         // The objects move to the thread that translates and back: what comes meanwhile waits in the queue.
@@ -213,7 +213,7 @@ impl Reconcile {
         let translated = tokio::task::spawn_blocking(move || {
             let services = objects.take_changed_services();
             let translation = match last {
-                Some(last) => retranslate_endpoints(&objects, &last.translation, &services),
+                Some(last) => retranslate(&objects, &last.translation, &services),
                 None => translate(&objects, &options),
             };
             (objects, translation)
