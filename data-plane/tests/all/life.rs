@@ -6,6 +6,7 @@ mod environment;
 mod half_open;
 mod harness;
 mod identity;
+mod redirect;
 mod restart;
 mod staleness;
 mod stop;
