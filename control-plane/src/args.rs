@@ -3,17 +3,26 @@
 //! It does not contain what can change while the program runs: that is in the settings file (`settings.rs`).
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 
 /// Watches Ingresses and what they name, and streams snapshots to the data planes.
 ///
 /// Ends cleanly on SIGTERM and SIGINT.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "sluice-control-plane", version)]
+#[command(
+    name = "sluice-control-plane",
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
 pub struct Args {
+    /// What to do instead of running.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// Where Kubernetes objects come from.
     #[arg(
         long,
@@ -36,6 +45,20 @@ pub struct Args {
     /// the pod is used; outside a cluster, ~/.kube/config.
     #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
     pub kubeconfig: Option<OsString>,
+
+    /// The namespace of the control plane itself, where its Lease is: several replicas agree by it on who leads. Without
+    /// it, and with `--source files`, this one always leads.
+    #[arg(long, env = "SLUICE_NAMESPACE", value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+
+    /// The name of this replica's pod, which no other has; with `--namespace`, the host name by default.
+    #[arg(long, env = "SLUICE_POD", value_name = "NAME")]
+    pub pod: Option<String>,
+
+    /// The IP address of this replica's pod. While it leads, the others send data planes there; without it, whoever a
+    /// data plane reaches serves it.
+    #[arg(long, env = "SLUICE_POD_ADDRESS", value_name = "IP")]
+    pub pod_address: Option<IpAddr>,
 
     /// The YAML file of settings for the whole edge. It is watched: a change needs no restart.
     #[arg(long, env = "SLUICE_SETTINGS", value_name = "FILE")]
@@ -89,6 +112,34 @@ pub struct Args {
         default_value = "text"
     )]
     pub log_format: LogFormat,
+}
+
+/// What to do instead of running.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Takes away what Sluice wrote to the status of Ingresses: before it is uninstalled.
+    ClearStatus(ClearStatus),
+}
+
+/// The arguments of `clear-status`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ClearStatus {
+    /// The kubeconfig file, as for the control plane itself.
+    #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
+    pub kubeconfig: Option<OsString>,
+
+    /// The namespace of the control plane: a replica that still leads there is told of.
+    #[arg(
+        long,
+        env = "SLUICE_NAMESPACE",
+        value_name = "NAMESPACE",
+        default_value = "sluice-system"
+    )]
+    pub namespace: String,
+
+    /// The settings file of the control plane.
+    #[arg(long, env = "SLUICE_SETTINGS", value_name = "FILE")]
+    pub settings: Option<PathBuf>,
 }
 
 /// Where Kubernetes objects come from.
