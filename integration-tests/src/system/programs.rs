@@ -16,6 +16,7 @@ use crate::programs::Programs;
 pub struct Plan {
     folder: PathBuf,
     control_plane: Program,
+    replicas: Vec<Program>,
     data_planes: Vec<Program>,
     programs: Programs,
 }
@@ -25,7 +26,13 @@ impl Plan {
         let namespace = cluster.namespace();
         let folder = namespace.folder().to_owned();
         let plan = Self {
-            control_plane: control_plane(programs, cluster, &folder)?,
+            control_plane: control_plane("control-plane", programs, cluster, &folder)?
+                .arg(format!("--stream-address={}", System::stream()))
+                .arg(format!("--introspection-address={INTROSPECTION}"))
+                .arg("--metrics-address=127.0.0.1:8445"),
+            replicas: (0..System::REPLICAS)
+                .map(|replica| self::replica(replica, programs, cluster, &folder))
+                .collect::<anyhow::Result<_>>()?,
             data_planes: (0..System::NODES)
                 .map(|node| data_plane(programs, namespace, &folder, node))
                 .collect(),
@@ -53,6 +60,12 @@ impl Plan {
         fs::rename(new, &settings).with_context(|| format!("cannot write {}", settings.display()))
     }
 
+    /// One of several control planes that agree by a Lease on who leads.
+    #[must_use]
+    pub fn replica(&self, replica: usize) -> &Program {
+        &self.replicas[replica]
+    }
+
     /// Sluice's programs.
     #[must_use]
     pub fn programs(&self) -> &Programs {
@@ -72,22 +85,43 @@ impl Plan {
     }
 }
 
-fn control_plane(programs: &Programs, cluster: &Cluster, folder: &Path) -> anyhow::Result<Program> {
+fn replica(
+    replica: usize,
+    programs: &Programs,
+    cluster: &Cluster,
+    folder: &Path,
+) -> anyhow::Result<Program> {
+    let name = format!("control-plane-{replica}");
+    let stream = System::replica_stream(replica);
+    let introspection = System::replica_introspection(replica);
+    Ok(control_plane(&name, programs, cluster, folder)?
+        .arg("--namespace=sluice-system")
+        .arg(format!("--pod={name}"))
+        .arg(format!("--pod-address={}", stream.ip()))
+        .arg(format!("--stream-address={stream}"))
+        .arg(format!("--introspection-address={introspection}"))
+        .arg("--metrics-address=127.0.0.1:0"))
+}
+
+/// A control plane, but for where it listens.
+fn control_plane(
+    name: &str,
+    programs: &Programs,
+    cluster: &Cluster,
+    folder: &Path,
+) -> anyhow::Result<Program> {
     let namespace = cluster.namespace();
     // Its rights are those of its ServiceAccount in manifests/, no more.
     let kubeconfig = cluster.kubeconfig_for(SERVICE_ACCOUNT, Some("system:serviceaccounts"))?;
     Ok(
-        Program::new("control-plane", &programs.control_plane, &namespace.logs())
+        Program::new(name, &programs.control_plane, &namespace.logs())
             .inside(namespace)
             .args(["--source=kube", "--kubeconfig"])
             .arg(kubeconfig)
             .arg("--settings")
             .arg(settings(folder))
             .arg("--identity-dir")
-            .arg(identity(folder))
-            .arg(format!("--stream-address={}", System::stream()))
-            .arg(format!("--introspection-address={INTROSPECTION}"))
-            .arg("--metrics-address=127.0.0.1:8445"),
+            .arg(identity(folder)),
     )
 }
 
