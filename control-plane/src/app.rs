@@ -86,7 +86,13 @@ async fn start(args: Args, shutdown: CancellationToken) -> anyhow::Result<Tasks>
         leadership: leadership.clone(),
     };
     tasks.spawn_server("the stream", stream.serve(shutdown.clone()));
-    serve_introspection(&args, &publisher, &registry, &shutdown, &mut tasks).await?;
+    let introspection = IntrospectionServer {
+        listener: listen_for_introspection(&args).await?,
+        publications: publisher.subscribe(),
+        nodes: registry.subscribe(),
+        leadership: leadership.clone(),
+    };
+    tasks.spawn_server("introspection", introspection.serve(shutdown.clone()));
     let renewing = Arc::clone(&identity).keep_renewing();
     tasks.spawn("the renewal of certificates", renewing);
     tasks.spawn_fallible("the watch on the settings", settings_task);
@@ -158,22 +164,10 @@ async fn listen_for_stream(args: &Args) -> anyhow::Result<TcpListener> {
     Ok(listener)
 }
 
-async fn serve_introspection(
-    args: &Args,
-    publisher: &Publisher,
-    registry: &Registry,
-    shutdown: &CancellationToken,
-    tasks: &mut Tasks,
-) -> anyhow::Result<()> {
+async fn listen_for_introspection(args: &Args) -> anyhow::Result<TcpListener> {
     let listener = listen("introspection", args.introspection_address).await?;
     tracing::info!(address = %listener.local_addr()?, "introspection is served");
-    let server = IntrospectionServer {
-        listener,
-        publications: publisher.subscribe(),
-        nodes: registry.subscribe(),
-    };
-    tasks.spawn_server("introspection", server.serve(shutdown.clone()));
-    Ok(())
+    Ok(listener)
 }
 
 /// The signals that ask for an end.

@@ -55,7 +55,10 @@ impl Guide {
         }
         self.ask = None;
         match (address(leadership), &self.unreachable) {
-            (None, _) => Turn::Serve,
+            (None, _) => {
+                self.unreachable = None;
+                Turn::Serve
+            }
             (Some(leader), Some((tried, since)))
                 if tried.as_deref() == Some(leader) && now < *since + TRY_AGAIN =>
             {
@@ -149,6 +152,12 @@ mod tests {
         assert_eq!(guide.due(), Some(now + TRY_AGAIN));
         assert_eq!(guide.look(&leadership, now + TRY_AGAIN / 2), Turn::Serve);
         assert_eq!(guide.look(&leadership, now + TRY_AGAIN), to("a:1"));
+        // Nobody else leads any more: there is nothing to look again for.
+        assert_eq!(
+            guide.look(&Leadership::Leading, now + TRY_AGAIN),
+            Turn::Serve
+        );
+        assert_eq!(guide.due(), None);
         // Another one it has not tried.
         assert_eq!(guide.look(&led_by(Some("b:1")), now), to("b:1"));
     }

@@ -87,6 +87,7 @@ impl Running {
             listener: introspection,
             publications: publisher.subscribe(),
             nodes: registry.subscribe(),
+            leadership: leadership.subscribe(),
         };
         let mut servers = JoinSet::new();
         let (first, second) = (shutdown.clone(), shutdown.clone());

@@ -17,6 +17,7 @@ pub struct Plan {
     folder: PathBuf,
     control_plane: Program,
     replicas: Vec<Program>,
+    clear_status: Program,
     data_planes: Vec<Program>,
     programs: Programs,
 }
@@ -33,6 +34,7 @@ impl Plan {
             replicas: (0..System::REPLICAS)
                 .map(|replica| self::replica(replica, programs, cluster, &folder))
                 .collect::<anyhow::Result<_>>()?,
+            clear_status: clear_status(programs, cluster)?,
             data_planes: (0..System::NODES)
                 .map(|node| data_plane(programs, namespace, &folder, node))
                 .collect(),
@@ -64,6 +66,12 @@ impl Plan {
     #[must_use]
     pub fn replica(&self, replica: usize) -> &Program {
         &self.replicas[replica]
+    }
+
+    /// What takes the status of Ingresses away.
+    #[must_use]
+    pub fn clear_status(&self) -> &Program {
+        &self.clear_status
     }
 
     /// Sluice's programs.
@@ -101,6 +109,16 @@ fn replica(
         .arg(format!("--stream-address={stream}"))
         .arg(format!("--introspection-address={introspection}"))
         .arg("--metrics-address=127.0.0.1:0"))
+}
+
+fn clear_status(programs: &Programs, cluster: &Cluster) -> anyhow::Result<Program> {
+    let namespace = cluster.namespace();
+    let kubeconfig = cluster.kubeconfig_for(SERVICE_ACCOUNT, Some("system:serviceaccounts"))?;
+    let logs = namespace.logs();
+    Ok(Program::new("clear-status", &programs.control_plane, &logs)
+        .inside(namespace)
+        .args(["clear-status", "--kubeconfig"])
+        .arg(kubeconfig))
 }
 
 /// A control plane, but for where it listens.

@@ -27,6 +27,13 @@ async fn who_follows_sends_to_the_leader_and_serves_who_cannot_reach_it() {
     follower
         .nodes("nobody is known", |nodes| nodes.iter().count() == 0)
         .await;
+    let mut asked = follower.introspect().await;
+    let nodes = asked.list_nodes(wire::ListNodesRequest {}).await.unwrap();
+    let summary = nodes.into_inner().summary;
+    assert!(
+        summary.ends_with("0 of 0 nodes that are here; another leads and has the others"),
+        "{summary}"
+    );
     let mut data_plane = DataPlane::connect(&leader, "node-a").await;
     data_plane.sync_to(1).await;
     leader.live(1, 1).await;

@@ -63,7 +63,13 @@ fn nodes_follow_the_leader_through_its_death() {
             ensure!(took < Duration::from_secs(8), "it took {took:?}");
             wait_for_status(system, "api", STATUS).await?;
             load.wait_for_more(100).await?;
-            Ok(load.stop().await)
+            let report = load.stop().await;
+
+            // Before Sluice is uninstalled.
+            replicas[leader].stop(LIMIT)?;
+            ensure!(clear_status(system)?.contains("cleared shop/api"));
+            wait_for_status(system, "api", "").await?;
+            Ok(report)
         })
         .unwrap();
     println!("{report}");
@@ -219,6 +225,15 @@ async fn wait_for_status(system: &System, name: &str, expected: &str) -> anyhow:
         Ok::<_, anyhow::Error>(())
     })
     .await
+}
+
+/// Runs the command with the rights of the control plane, and returns what it printed.
+fn clear_status(system: &System) -> anyhow::Result<String> {
+    let mut process = system.plan().clear_status().start()?;
+    let ended = process.wait(LIMIT)?;
+    let log = process.log()?;
+    ensure!(ended.is_some_and(|status| status.success()), "{log}");
+    Ok(log)
 }
 
 fn introspection(replica: usize) -> anyhow::Result<Introspection> {
