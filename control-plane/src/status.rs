@@ -48,6 +48,7 @@ pub async fn keep(facts: Facts, client: kube::Client, metrics: Arc<Metrics>) {
         return;
     }
     let patcher = Patcher::new(client);
+    let shown = Shown(Arc::clone(&metrics));
     let mut serving = Serving::new(Instant::now(), &board.borrow());
     let mut writes = Writes::new(Instant::now());
     let mut refused = false;
@@ -57,7 +58,7 @@ pub async fn keep(facts: Facts, client: kube::Client, metrics: Arc<Metrics>) {
             let board = board.borrow_and_update();
             serving.look(now, &board, &nodes.borrow_and_update());
             let addresses = addresses(&board, &serving);
-            metrics.status_addresses(addresses.map_or(0, BTreeSet::len));
+            shown.0.status_addresses(addresses.map_or(0, BTreeSet::len));
             writes.next(&board, addresses, now)
         };
         let until = match next {
@@ -102,6 +103,15 @@ fn addresses<'a>(board: &'a Board, serving: &'a Serving) -> Option<&'a BTreeSet<
         serving.addresses()
     } else {
         Some(&settings.addresses)
+    }
+}
+
+/// How many addresses this replica publishes; dropped, it publishes none any more.
+struct Shown(Arc<Metrics>);
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        self.0.status_addresses(0);
     }
 }
 
