@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::leading::{LeadersWork, stand};
 use crate::app::tasks::Tasks;
-use crate::args::{Args, Command, SourceKind};
+use crate::args::{Args, SourceKind};
 use crate::identity::Identity;
 use crate::introspection::IntrospectionServer;
 use crate::listen::listen;
@@ -27,20 +27,14 @@ use crate::publication::Publisher;
 use crate::reconcile::Reconcile;
 use crate::settings;
 use crate::source::{self, Source, SourceTask};
-use crate::status;
 use crate::stream::{Registry, StreamServer};
 
-/// Runs until SIGTERM or SIGINT, or does what a command says.
+/// Runs until SIGTERM or SIGINT.
 ///
 /// # Errors
 ///
 /// If something cannot be started, or ends by itself; the error names it.
-pub async fn run(mut args: Args) -> anyhow::Result<()> {
-    if let Some(command) = args.command.take() {
-        return match command {
-            Command::ClearStatus(args) => status::clear::clear(args).await,
-        };
-    }
+pub async fn run(args: Args) -> anyhow::Result<()> {
     let mut stop = Stop::listen()?;
     let shutdown = CancellationToken::new();
     let mut tasks = tokio::select! {

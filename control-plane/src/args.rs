@@ -19,7 +19,7 @@ use clap::{Parser, Subcommand, ValueEnum};
     subcommand_negates_reqs = true
 )]
 pub struct Args {
-    /// What to do instead of running.
+    /// What to do; to run, if no command is there.
     #[command(subcommand)]
     pub command: Option<Command>,
 
@@ -43,12 +43,17 @@ pub struct Args {
 
     /// The kubeconfig file of `--source kube` (several may be separated by a colon). Without it, the service account of
     /// the pod is used; outside a cluster, ~/.kube/config.
-    #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
+    #[arg(long, env = "KUBECONFIG", value_name = "FILE", global = true)]
     pub kubeconfig: Option<OsString>,
 
     /// The namespace of the control plane itself, where its Lease is: several replicas agree by it on who leads. Without
     /// it, and with `--source files`, this one always leads.
-    #[arg(long, env = "SLUICE_NAMESPACE", value_name = "NAMESPACE")]
+    #[arg(
+        long,
+        env = "SLUICE_NAMESPACE",
+        value_name = "NAMESPACE",
+        global = true
+    )]
     pub namespace: Option<String>,
 
     /// The name of this replica's pod, which no other has; with `--namespace`, the host name by default.
@@ -61,7 +66,7 @@ pub struct Args {
     pub pod_address: Option<IpAddr>,
 
     /// The YAML file of settings for the whole edge. It is watched: a change needs no restart.
-    #[arg(long, env = "SLUICE_SETTINGS", value_name = "FILE")]
+    #[arg(long, env = "SLUICE_SETTINGS", value_name = "FILE", global = true)]
     pub settings: Option<PathBuf>,
 
     /// The folder of the certificate authority and the certificates of both planes. What is missing is made.
@@ -100,7 +105,8 @@ pub struct Args {
         long,
         env = "SLUICE_LOG",
         value_name = "FILTER",
-        default_value = "info"
+        default_value = "info",
+        global = true
     )]
     pub log: String,
 
@@ -117,29 +123,8 @@ pub struct Args {
 /// What to do instead of running.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Takes away what Sluice wrote to the status of Ingresses: before it is uninstalled.
-    ClearStatus(ClearStatus),
-}
-
-/// The arguments of `clear-status`.
-#[derive(Clone, Debug, clap::Args)]
-pub struct ClearStatus {
-    /// The kubeconfig file, as for the control plane itself.
-    #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
-    pub kubeconfig: Option<OsString>,
-
-    /// The namespace of the control plane: a replica that still leads there is told of.
-    #[arg(
-        long,
-        env = "SLUICE_NAMESPACE",
-        value_name = "NAMESPACE",
-        default_value = "sluice-system"
-    )]
-    pub namespace: String,
-
-    /// The settings file of the control plane.
-    #[arg(long, env = "SLUICE_SETTINGS", value_name = "FILE")]
-    pub settings: Option<PathBuf>,
+    /// Take away what Sluice wrote to the status of Ingresses: before it is uninstalled.
+    ClearStatus,
 }
 
 /// Where Kubernetes objects come from.
@@ -187,6 +172,19 @@ mod tests {
             assert!(help.contains(&flag) && help.contains(variable), "{flag}");
             assert!(argument.get_help().is_some(), "{flag} says what it is");
         }
+    }
+
+    #[test]
+    fn a_command_needs_nothing_that_running_needs() {
+        let parse =
+            |more: &[&str]| Args::try_parse_from(["sluice-control-plane"].iter().chain(more));
+        let args = parse(&["clear-status", "--namespace=n", "--kubeconfig=k"]).unwrap();
+        assert!(matches!(args.command, Some(Command::ClearStatus)));
+        assert_eq!(args.namespace.as_deref(), Some("n"));
+        assert!(
+            parse(&["--stream-address=[::]:1", "clear-status"]).is_err(),
+            "it does not run"
+        );
     }
 
     #[test]

@@ -23,4 +23,4 @@ pub mod source;
 pub mod status;
 pub mod stream;
 
-pub use crate::args::{Args, ClearStatus, Command, LogFormat, SourceKind};
+pub use crate::args::{Args, Command, LogFormat, SourceKind};

@@ -6,6 +6,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod told;
+
 use sluice_proto::{Kind, ObjectReference, ResourceKey};
 use sluice_translate::parse_objects;
 use tempfile::TempDir;
@@ -15,7 +17,6 @@ use tokio_util::task::AbortOnDropHandle;
 use super::*;
 use crate::publication::Publication;
 use crate::source::SecretNames;
-use crate::status::board::Ownership;
 
 /// A loop, and both its ends.
 struct Running {
@@ -302,62 +303,6 @@ async fn what_nobody_refers_to_is_not_translated() {
         .lines()
         .find_map(|line| line.strip_prefix("sluice_reconcile_duration_seconds_count "));
     assert_eq!(translations, Some("2"));
-}
-
-#[tokio::test]
-async fn status_and_nodes_are_noted_and_rebuild_no_route() {
-    let mut running = Running::start(vec![base(), ingress("a", None), synced()]).await;
-    let first = running.until("the first", |_| true).await;
-    let node = "apiVersion: v1\nkind: Node\nmetadata: {name: n}\nstatus: {addresses: [{type: InternalIP, address: 10.0.0.1}]}\n";
-    running.send(objects(node)).await;
-    let second = running.until("the second", |now| now.generation == 2).await;
-    for (key, entry) in first.snapshot().iter() {
-        let same = second.snapshot().entry(key) == Some(entry);
-        assert_eq!(same, key.kind != Kind::Settings, "{key}");
-    }
-    let mut written = ingress("a", None);
-    for object in &mut written.applied {
-        if let sluice_translate::Object::Ingress(ingress) = object {
-            ingress.metadata.resource_version = Some("7".to_owned());
-            ingress.status = serde_json::from_value(serde_json::json!({
-                "loadBalancer": { "ingress": [{ "ip": "10.0.0.1" }] }
-            }))
-            .unwrap();
-        }
-    }
-    running.send(written).await;
-    let noted = running.board.wait_for(|board| {
-        let name = ("shop".to_owned(), "a".to_owned());
-        board.nodes().contains_key("n")
-            && board.ingresses().get(&name).is_some_and(|facts| {
-                facts.version == "7"
-                    && facts.addresses.len() == 1
-                    && facts.ownership == Ownership::Ours
-            })
-    });
-    drop(soon("it is noted", noted).await.unwrap());
-    let metrics = running.metrics.encode().unwrap();
-    assert!(
-        metrics.contains("sluice_reconcile_duration_seconds_count 2\n"),
-        "{metrics}"
-    );
-}
-
-#[tokio::test]
-async fn an_ingress_that_changes_is_told_of_and_endpoints_are_not() {
-    let mut running = Running::start(vec![base(), ingress("a", None), synced()]).await;
-    running.until("the first", |_| true).await;
-    running.send(objects(&endpoints("10.1.1.2"))).await;
-    running.until("the second", |now| now.generation == 2).await;
-    running.send(ingress("b", None)).await;
-    let arrived = soon("b is told of", running.arrived.recv()).await.unwrap();
-    assert_eq!(arrived.generation, 3);
-    let names: Vec<_> = arrived
-        .ingresses
-        .keys()
-        .map(|ingress| &*ingress.name)
-        .collect();
-    assert_eq!(names, ["b"]);
 }
 
 #[tokio::test]

@@ -12,22 +12,24 @@ use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use kube::api::{Api, ListParams};
 use sluice_translate::{EdgeSettings, Object, Objects};
 
-use crate::args::ClearStatus;
+use crate::args::Args;
 use crate::leadership::LEASE;
 use crate::status::board::addresses;
 use crate::status::patch::patch;
 use crate::{settings, source};
 
-/// Clears the status of every Ingress of our classes, and prints what it does.
+/// Clears the status of every Ingress of our classes, and prints what it does. With `--namespace`, it looks whether a
+/// leader runs.
 ///
 /// # Errors
 ///
 /// If objects cannot be listed, or the status of some cannot be written; the others are.
-pub async fn clear(args: ClearStatus) -> anyhow::Result<()> {
+pub async fn clear(args: &Args) -> anyhow::Result<()> {
     let client = source::kube::client(args.kubeconfig.as_deref()).await?;
     let settings = read_settings(args.settings.as_deref()).await?;
     if settings.status.publish
-        && let Some(holder) = leader(&client, &args.namespace).await?
+        && let Some(namespace) = &args.namespace
+        && let Some(holder) = leader(&client, namespace).await?
     {
         println!(
             "{holder} leads and writes the status again: first set status.publish to false in its settings, or scale the \

@@ -117,7 +117,7 @@ fn clear_status(programs: &Programs, cluster: &Cluster) -> anyhow::Result<Progra
     let logs = namespace.logs();
     Ok(Program::new("clear-status", &programs.control_plane, &logs)
         .inside(namespace)
-        .args(["clear-status", "--kubeconfig"])
+        .args(["clear-status", "--namespace=sluice-system", "--kubeconfig"])
         .arg(kubeconfig))
 }
 
