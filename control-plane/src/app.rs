@@ -3,18 +3,20 @@
 //! It decides nothing that a part could decide. Every task has an owner here; one that ends by itself takes the program
 //! down with an error that names it, because half a control plane is worse than one that Kubernetes restarts.
 
+mod leading;
 mod tasks;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::app::leading::{LeadersWork, stand};
 use crate::app::tasks::Tasks;
 use crate::args::{Args, SourceKind};
-use crate::events::{self, Place};
 use crate::identity::Identity;
 use crate::introspection::IntrospectionServer;
 use crate::listen::listen;
@@ -66,23 +68,44 @@ async fn start(args: Args, shutdown: CancellationToken) -> anyhow::Result<Tasks>
 
     let mut tasks = Tasks::default();
     serve_metrics(&args, &metrics, &publisher, &mut tasks).await?;
-    serve_stream(
-        &args, &identity, &publisher, &registry, &shutdown, &mut tasks,
-    )
-    .await?;
-    serve_introspection(&args, &publisher, &registry, &shutdown, &mut tasks).await?;
-    for place in [Some(Place::Log), client.map(Place::Events)]
-        .into_iter()
-        .flatten()
-    {
-        let problems = events::problems(publisher.subscribe(), registry.subscribe());
-        let telling = events::tell(problems, place, Arc::clone(&metrics));
-        tasks.spawn("telling of problems", telling);
+    let (leadership, standing) = stand(&args, client.as_ref(), &publisher, &metrics);
+    if let Some(standing) = standing {
+        tasks.spawn_server("the election of a leader", standing.run(shutdown.clone()));
     }
+    let stream = StreamServer {
+        listener: listen_for_stream(&args).await?,
+        identity: Arc::clone(&identity),
+        publisher: publisher.clone(),
+        registry: registry.clone(),
+        leadership: leadership.clone(),
+    };
+    tasks.spawn_server("the stream", stream.serve(shutdown.clone()));
+    let introspection = IntrospectionServer {
+        listener: listen_for_introspection(&args).await?,
+        publications: publisher.subscribe(),
+        nodes: registry.subscribe(),
+        leadership: leadership.clone(),
+    };
+    tasks.spawn_server("introspection", introspection.serve(shutdown.clone()));
     let renewing = Arc::clone(&identity).keep_renewing();
     tasks.spawn("the renewal of certificates", renewing);
     tasks.spawn_fallible("the watch on the settings", settings_task);
-    let reconcile = Reconcile::new(source, settings, identity, publisher, metrics);
+    let reconcile = Reconcile::new(
+        source,
+        settings,
+        identity,
+        publisher.clone(),
+        Arc::clone(&metrics),
+    );
+    let work = LeadersWork {
+        leadership,
+        publisher,
+        registry,
+        board: reconcile.board(),
+        arrived: reconcile.arrived(),
+        metrics,
+    };
+    work.spawn(client, &mut tasks);
     tasks.spawn_fallible("the reconcile loop", reconcile.run());
     tasks.spawn_fallible("the source", source_task);
     Ok(tasks)
@@ -129,42 +152,16 @@ async fn serve_metrics(
     Ok(())
 }
 
-async fn serve_stream(
-    args: &Args,
-    identity: &Arc<Identity>,
-    publisher: &Publisher,
-    registry: &Registry,
-    shutdown: &CancellationToken,
-    tasks: &mut Tasks,
-) -> anyhow::Result<()> {
+async fn listen_for_stream(args: &Args) -> anyhow::Result<TcpListener> {
     let listener = listen("stream", args.stream_address).await?;
     tracing::info!(address = %listener.local_addr()?, "the stream is served");
-    let server = StreamServer {
-        listener,
-        identity: Arc::clone(identity),
-        publisher: publisher.clone(),
-        registry: registry.clone(),
-    };
-    tasks.spawn_server("the stream", server.serve(shutdown.clone()));
-    Ok(())
+    Ok(listener)
 }
 
-async fn serve_introspection(
-    args: &Args,
-    publisher: &Publisher,
-    registry: &Registry,
-    shutdown: &CancellationToken,
-    tasks: &mut Tasks,
-) -> anyhow::Result<()> {
+async fn listen_for_introspection(args: &Args) -> anyhow::Result<TcpListener> {
     let listener = listen("introspection", args.introspection_address).await?;
     tracing::info!(address = %listener.local_addr()?, "introspection is served");
-    let server = IntrospectionServer {
-        listener,
-        publications: publisher.subscribe(),
-        nodes: registry.subscribe(),
-    };
-    tasks.spawn_server("introspection", server.serve(shutdown.clone()));
-    Ok(())
+    Ok(listener)
 }
 
 /// The signals that ask for an end.

@@ -3,17 +3,26 @@
 //! It does not contain what can change while the program runs: that is in the settings file (`settings.rs`).
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 
 /// Watches Ingresses and what they name, and streams snapshots to the data planes.
 ///
 /// Ends cleanly on SIGTERM and SIGINT.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "sluice-control-plane", version)]
+#[command(
+    name = "sluice-control-plane",
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
 pub struct Args {
+    /// What to do; to run, if no command is there.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// Where Kubernetes objects come from.
     #[arg(
         long,
@@ -34,11 +43,30 @@ pub struct Args {
 
     /// The kubeconfig file of `--source kube` (several may be separated by a colon). Without it, the service account of
     /// the pod is used; outside a cluster, ~/.kube/config.
-    #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
+    #[arg(long, env = "KUBECONFIG", value_name = "FILE", global = true)]
     pub kubeconfig: Option<OsString>,
 
+    /// The namespace of the control plane itself, where its Lease is: several replicas agree by it on who leads. Without
+    /// it, and with `--source files`, this one always leads.
+    #[arg(
+        long,
+        env = "SLUICE_NAMESPACE",
+        value_name = "NAMESPACE",
+        global = true
+    )]
+    pub namespace: Option<String>,
+
+    /// The name of this replica's pod, which no other has; with `--namespace`, the host name by default.
+    #[arg(long, env = "SLUICE_POD", value_name = "NAME")]
+    pub pod: Option<String>,
+
+    /// The IP address of this replica's pod. While it leads, the others send data planes there; without it, whoever a
+    /// data plane reaches serves it.
+    #[arg(long, env = "SLUICE_POD_ADDRESS", value_name = "IP")]
+    pub pod_address: Option<IpAddr>,
+
     /// The YAML file of settings for the whole edge. It is watched: a change needs no restart.
-    #[arg(long, env = "SLUICE_SETTINGS", value_name = "FILE")]
+    #[arg(long, env = "SLUICE_SETTINGS", value_name = "FILE", global = true)]
     pub settings: Option<PathBuf>,
 
     /// The folder of the certificate authority and the certificates of both planes. What is missing is made.
@@ -77,7 +105,8 @@ pub struct Args {
         long,
         env = "SLUICE_LOG",
         value_name = "FILTER",
-        default_value = "info"
+        default_value = "info",
+        global = true
     )]
     pub log: String,
 
@@ -89,6 +118,13 @@ pub struct Args {
         default_value = "text"
     )]
     pub log_format: LogFormat,
+}
+
+/// What to do instead of running.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Take away what Sluice wrote to the status of Ingresses: before it is uninstalled.
+    ClearStatus,
 }
 
 /// Where Kubernetes objects come from.
@@ -136,6 +172,19 @@ mod tests {
             assert!(help.contains(&flag) && help.contains(variable), "{flag}");
             assert!(argument.get_help().is_some(), "{flag} says what it is");
         }
+    }
+
+    #[test]
+    fn a_command_needs_nothing_that_running_needs() {
+        let parse =
+            |more: &[&str]| Args::try_parse_from(["sluice-control-plane"].iter().chain(more));
+        let args = parse(&["clear-status", "--namespace=n", "--kubeconfig=k"]).unwrap();
+        assert!(matches!(args.command, Some(Command::ClearStatus)));
+        assert_eq!(args.namespace.as_deref(), Some("n"));
+        assert!(
+            parse(&["--stream-address=[::]:1", "clear-status"]).is_err(),
+            "it does not run"
+        );
     }
 
     #[test]

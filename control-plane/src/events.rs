@@ -1,9 +1,10 @@
-//! Tells users what is wrong where they look: as Kubernetes Events on the object to mend, and in the log.
+//! Tells users what is wrong, and what is live, where they look: as Kubernetes Events on the object, and in the log.
 //!
 //! It does not find problems and never holds up who does: it reads levels, and what came and went unseen was not worth
 //! telling. With the source `files` there is only the log.
 
 mod ledger;
+mod live;
 mod post;
 mod problems;
 
@@ -15,6 +16,7 @@ use futures_util::{Stream, StreamExt};
 use sluice_proto::Problem;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
+pub use crate::events::live::{Live, lives};
 pub use crate::events::problems::problems;
 
 use crate::events::ledger::{Ledger, Notice};
@@ -30,13 +32,16 @@ pub enum Place {
     Events(kube::Client),
 }
 
-/// Tells about the problems that `problems` says there are: each item is all of them. Returns when the stream ends.
+/// Tells about the problems that `problems` says there are: each item is all of them; and about each that `lives` says is
+/// live. Returns when one of the streams ends.
 pub async fn tell(
     problems: impl Stream<Item = BTreeSet<Problem>>,
+    lives: impl Stream<Item = Vec<Live>>,
     place: Place,
     metrics: Arc<Metrics>,
 ) {
     let mut problems = std::pin::pin!(problems);
+    let mut lives = std::pin::pin!(lives);
     let mut teller = Teller {
         ledger: Ledger::default(),
         poster: match place {
@@ -63,6 +68,10 @@ pub async fn tell(
                 Some(now) => teller.ledger.update(&now, Instant::now()),
                 None => return,
             },
+            live = lives.next() => match live {
+                Some(live) => teller.take_in(live),
+                None => return,
+            },
             () = next => teller.tell_next().await,
         }
     }
@@ -76,6 +85,12 @@ struct Teller {
 }
 
 impl Teller {
+    fn take_in(&mut self, lives: Vec<Live>) {
+        for live in lives {
+            self.ledger.became_live(live, Instant::now());
+        }
+    }
+
     async fn tell_next(&mut self) {
         let Some(notice) = self.ledger.due(Instant::now()) else {
             return;
@@ -128,6 +143,7 @@ fn log(notice: &Notice) {
         ),
         // Reminders are for Events, which expire.
         Notice::Wrong { .. } => {}
+        Notice::Live(live) => tracing::info!(object = %live.ingress, "{}", live.note),
         Notice::Resolved(problem) => tracing::info!(
             code = problem.code,
             object = %problem.object,

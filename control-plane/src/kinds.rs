@@ -2,7 +2,7 @@
 //!
 //! It does not ask the API server anything.
 
-use k8s_openapi::api::core::v1::{Secret, Service};
+use k8s_openapi::api::core::v1::{Node, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use kube::api::ApiResource;
@@ -12,6 +12,7 @@ pub(crate) const INGRESS: &str = "Ingress";
 pub(crate) const SERVICE: &str = "Service";
 pub(crate) const ENDPOINT_SLICE: &str = "EndpointSlice";
 pub(crate) const SECRET: &str = "Secret";
+pub(crate) const NODE: &str = "Node";
 
 /// Returns group, version and plural of a kind, if Sluice reads it.
 pub(crate) fn resource(kind: &str) -> Option<ApiResource> {
@@ -21,6 +22,7 @@ pub(crate) fn resource(kind: &str) -> Option<ApiResource> {
         SERVICE => ApiResource::erase::<Service>(&()),
         ENDPOINT_SLICE => ApiResource::erase::<EndpointSlice>(&()),
         SECRET => ApiResource::erase::<Secret>(&()),
+        NODE => ApiResource::erase::<Node>(&()),
         _ => return None,
     })
 }

@@ -23,10 +23,14 @@ use prometheus_client::registry::Registry;
 pub struct Metrics {
     registry: Mutex<Registry>,
     api_server_reachable: Gauge,
+    leader: Gauge,
     source_changes: Family<ChangeLabel, Counter>,
     watch_errors: Family<KindLabel, Counter>,
     reconcile_seconds: Histogram,
     events: Family<OutcomeLabel, Counter>,
+    change_live_seconds: Histogram,
+    status_writes: Family<OutcomeLabel, Counter>,
+    status_addresses: Gauge,
 }
 
 impl Metrics {
@@ -36,11 +40,16 @@ impl Metrics {
         let metrics = Self {
             registry: Mutex::new(Registry::with_prefix("sluice")),
             api_server_reachable: Gauge::default(),
+            leader: Gauge::default(),
             source_changes: Family::default(),
             watch_errors: Family::default(),
             // 100 µs to 26 s.
             reconcile_seconds: Histogram::new(exponential_buckets(0.0001, 4.0, 10)),
             events: Family::default(),
+            // 1 ms to 4 min.
+            change_live_seconds: Histogram::new(exponential_buckets(0.001, 4.0, 10)),
+            status_writes: Family::default(),
+            status_addresses: Gauge::default(),
         };
         metrics.register();
         metrics
@@ -49,6 +58,11 @@ impl Metrics {
     /// Takes in that the API server answers, or does not.
     pub fn api_server_is_reachable(&self, reachable: bool) {
         self.api_server_reachable.set(i64::from(reachable));
+    }
+
+    /// Takes in whether this replica leads.
+    pub fn leads(&self, leads: bool) {
+        self.leader.set(i64::from(leads));
     }
 
     /// Counts objects that a source applied or removed.
@@ -78,6 +92,31 @@ impl Metrics {
         self.events.get_or_create(&OutcomeLabel { outcome }).inc();
     }
 
+    /// Counts a change of routes that all nodes had so long after it arrived.
+    pub fn became_live(&self, after: Duration) {
+        self.change_live_seconds.observe(after.as_secs_f64());
+    }
+
+    /// Counts a write of an Ingress' status.
+    pub fn status_written(&self, outcome: StatusOutcome) {
+        let outcome = match outcome {
+            StatusOutcome::Written => "written",
+            StatusOutcome::Cleared => "cleared",
+            StatusOutcome::Conflict => "conflict",
+            StatusOutcome::Gone => "gone",
+            StatusOutcome::Forbidden => "forbidden",
+            StatusOutcome::Failed => "failed",
+        };
+        let label = OutcomeLabel { outcome };
+        self.status_writes.get_or_create(&label).inc();
+    }
+
+    /// Takes in how many addresses the status of Ingresses should have.
+    pub fn status_addresses(&self, addresses: usize) {
+        let addresses = i64::try_from(addresses).unwrap_or(i64::MAX);
+        self.status_addresses.set(addresses);
+    }
+
     /// Adds what is looked up at each scrape.
     pub fn add(&self, collector: impl Collector) {
         self.lock().register_collector(Box::new(collector));
@@ -102,6 +141,11 @@ impl Metrics {
             self.api_server_reachable.clone(),
         );
         registry.register(
+            "leader",
+            "1 while this replica of the control plane leads, else 0",
+            self.leader.clone(),
+        );
+        registry.register(
             "source_objects",
             "Objects that the source sent as changed or gone",
             self.source_changes.clone(),
@@ -118,8 +162,23 @@ impl Metrics {
         );
         registry.register(
             "kubernetes_events",
-            "Kubernetes Events about problems, by what became of them",
+            "Kubernetes Events, by what became of them",
             self.events.clone(),
+        );
+        registry.register(
+            "change_live_seconds",
+            "Time from the arrival of a change of routes to its acknowledgement by the last connected node",
+            self.change_live_seconds.clone(),
+        );
+        registry.register(
+            "status_writes",
+            "Writes of the status of Ingresses, by what became of them",
+            self.status_writes.clone(),
+        );
+        registry.register(
+            "status_addresses",
+            "Addresses that the leader publishes in the status of Ingresses; 0 if it publishes none",
+            self.status_addresses.clone(),
         );
     }
 
@@ -140,6 +199,23 @@ pub enum Outcome {
     /// It was posted.
     Posted,
     /// The API server did not take it; it is tried again.
+    Failed,
+}
+
+/// What became of a write of an Ingress' status.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum StatusOutcome {
+    /// It has the addresses.
+    Written,
+    /// It has none any more.
+    Cleared,
+    /// The Ingress changed meanwhile.
+    Conflict,
+    /// The Ingress is no more.
+    Gone,
+    /// RBAC forbids it.
+    Forbidden,
+    /// The API server did not take it.
     Failed,
 }
 

@@ -4,6 +4,7 @@
 //! something comes, acts at once, and takes whatever came meanwhile together: a storm of changes costs as many
 //! translations as there is time for, and none is lost.
 
+pub mod arrivals;
 mod lookups;
 
 use std::convert::Infallible;
@@ -12,17 +13,19 @@ use std::time::Duration;
 
 use sluice_proto::Problem;
 use sluice_translate::{
-    Change, Objects, Options, Translation, referenced_secrets, retranslate_endpoints, translate,
+    Change, Objects, Options, Translation, referenced_secrets, retranslate, translate,
 };
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
 use crate::identity::Identity;
 use crate::metrics::Metrics;
 use crate::publication::{Publications, Publisher};
+use crate::reconcile::arrivals::{Arrivals, Arrived};
 use crate::reconcile::lookups::Lookups;
 use crate::settings::CurrentSettings;
 use crate::source::{Batch, SecretAccess, Source};
+use crate::status::board::{Board, Fact};
 
 /// The loop, and all that it holds.
 #[derive(Debug)]
@@ -41,6 +44,9 @@ pub struct Reconcile {
     settings_problem: Option<Problem>,
     dirty: Change,
     synced: bool,
+    board: watch::Sender<Board>,
+    arrivals: Arrivals,
+    arrived: broadcast::Sender<Arc<Arrived>>,
 }
 
 /// Why the loop ended.
@@ -71,6 +77,8 @@ impl Reconcile {
         let current = settings.borrow_and_update().clone();
         let mut objects = Objects::default();
         let dirty = objects.follow_settings(&current.settings);
+        let mut board = Board::default();
+        board.follow_settings(&current.settings.status, &objects);
         let options = Arc::new(Options {
             settings: (*current.settings).clone(),
             default_certificate: identity.default_certificate(),
@@ -92,7 +100,22 @@ impl Reconcile {
             settings_problem: current.problem,
             dirty: dirty.max(Change::Everything),
             synced: false,
+            board: watch::Sender::new(board),
+            arrivals: Arrivals::default(),
+            arrived: broadcast::Sender::new(ARRIVED),
         }
+    }
+
+    /// Returns what there is to know for the status of Ingresses, now and as it changes.
+    #[must_use]
+    pub fn board(&self) -> watch::Receiver<Board> {
+        self.board.subscribe()
+    }
+
+    /// Returns where to learn of changes of routes that were published, and when they had arrived.
+    #[must_use]
+    pub fn arrived(&self) -> broadcast::Sender<Arc<Arrived>> {
+        self.arrived.clone()
     }
 
     /// Runs until something that it needs ends.
@@ -152,12 +175,22 @@ impl Reconcile {
     fn take_in(&mut self, batch: Batch) {
         self.metrics
             .source_changed(batch.applied.len(), batch.removed.len());
+        let facts = batch.applied.iter().filter_map(Fact::of).collect();
+        let now = Instant::now();
         for reference in &batch.removed {
-            self.dirty = self.dirty.max(self.objects.remove(reference));
+            let change = self.objects.remove(reference);
+            self.arrivals.came(reference, change, now);
+            self.dirty = self.dirty.max(change);
         }
         for object in batch.applied {
-            self.dirty = self.dirty.max(self.objects.apply(object));
+            let reference = object.reference();
+            let change = self.objects.apply(object);
+            self.arrivals.came(&reference, change, now);
+            self.dirty = self.dirty.max(change);
         }
+        let objects = &self.objects;
+        self.board
+            .send_if_modified(|board| board.take_in(facts, &batch.removed, objects));
         for access in batch.secrets {
             let change = match &access {
                 SecretAccess::Known { namespace, .. } => self.objects.allow_secrets(namespace),
@@ -182,6 +215,9 @@ impl Reconcile {
         self.settings_problem = current.problem;
         let change = self.objects.follow_settings(&current.settings);
         self.dirty = change.max(Change::Everything);
+        let objects = &self.objects;
+        self.board
+            .send_if_modified(|board| board.follow_settings(&current.settings.status, objects));
     }
 
     fn look_up_secrets(&mut self) {
@@ -203,8 +239,8 @@ impl Reconcile {
     }
 
     async fn reconcile(&mut self) -> Result<(), ReconcileError> {
-        let last = self.published.borrow().clone();
-        let last = last.filter(|_| self.dirty == Change::Endpoints);
+        let before = self.published.borrow().clone();
+        let last = before.clone().filter(|_| self.dirty < Change::Everything);
         self.dirty = Change::Nothing;
         let started = Instant::now();
         // The objects move to the thread that translates and back: what comes meanwhile waits in the queue.
@@ -213,7 +249,7 @@ impl Reconcile {
         let translated = tokio::task::spawn_blocking(move || {
             let services = objects.take_changed_services();
             let translation = match last {
-                Some(last) => retranslate_endpoints(&objects, &last.translation, &services),
+                Some(last) => retranslate(&objects, &last.translation, &services),
                 None => translate(&objects, &options),
             };
             (objects, translation)
@@ -222,6 +258,13 @@ impl Reconcile {
         self.objects = objects;
         self.metrics.reconciled(started.elapsed());
         self.publisher.publish(self.with_own_problems(translation));
+        let after = self.published.borrow().clone();
+        if let Some(after) = after
+            && let Some(arrived) = self.arrivals.published(before.as_deref(), &after)
+        {
+            // Nobody listens while another replica leads.
+            let _ = self.arrived.send(Arc::new(arrived));
+        }
         Ok(())
     }
 
@@ -235,6 +278,8 @@ impl Reconcile {
     }
 }
 
+/// Whoever falls further behind passes some over.
+const ARRIVED: usize = 256;
 const HOUR: Duration = Duration::from_secs(3600);
 
 #[cfg(test)]

@@ -2,10 +2,11 @@
 //!
 //! A connection is accepted only with a certificate of our authority (`accept.rs`); one conversation a data plane feeds
 //! its session, which decides what is said; the [`Registry`] knows how far each is. It does not know what is in a
-//! snapshot, nor how it came about.
+//! snapshot, nor how it came about. A replica that does not lead sends data planes to the one that does (`guide.rs`).
 
 mod accept;
 mod conversation;
+mod guide;
 mod hello;
 mod nodes;
 mod refusal;

@@ -41,6 +41,9 @@ impl System {
     /// How many data planes there are.
     pub const NODES: usize = Namespace::NODES.len();
 
+    /// How many control planes there can be beside the one of [`System::start_control_plane`].
+    pub const REPLICAS: usize = 2;
+
     /// Starts a cluster and everything of Sluice, and returns when all nodes have the first snapshot. Waits for its
     /// turn when other tests of this process run systems of their own.
     pub fn start() -> anyhow::Result<Self> {
@@ -169,6 +172,34 @@ impl System {
     #[must_use]
     pub fn stream() -> SocketAddr {
         SocketAddr::new(Namespace::CONTROL.into(), 8443)
+    }
+
+    /// Where a replica of the control plane serves its stream.
+    #[must_use]
+    pub fn replica_stream(replica: usize) -> SocketAddr {
+        let ports = [8451, 8452];
+        SocketAddr::new(Namespace::CONTROL.into(), ports[replica])
+    }
+
+    /// Where a replica of the control plane serves introspection.
+    #[must_use]
+    pub fn replica_introspection(replica: usize) -> SocketAddr {
+        let ports = [8461, 8462];
+        SocketAddr::new(INTROSPECTION.ip(), ports[replica])
+    }
+
+    /// Kills the API server, as a crash would. Not inside [`System::run`], which uses the cluster.
+    pub fn kill_api_server(&mut self) -> anyhow::Result<()> {
+        let cluster = Arc::get_mut(&mut self.cluster);
+        cluster.context("the cluster is in use")?.kill_api_server()
+    }
+
+    /// Starts the API server again, and returns when it is ready.
+    pub fn restart_api_server(&mut self) -> anyhow::Result<()> {
+        let cluster = Arc::get_mut(&mut self.cluster);
+        cluster
+            .context("the cluster is in use")?
+            .restart_api_server()
     }
 
     /// A request in clear to a node.

@@ -1,17 +1,22 @@
-//! Decides what is told about problems, and when: the memory between "this is wrong now" and "say so once".
+//! Decides what is told about problems and about what is live, and when: the memory between "this is wrong now" and "say
+//! so once".
 //!
 //! It does not post anything and has no clock: the caller brings the time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use sluice_proto::Problem;
+use sluice_proto::{ObjectReference, Problem};
 use tokio::time::Instant;
+
+use crate::events::live::Live;
 
 /// What was told, and what is due.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     entries: BTreeMap<Problem, Entry>,
+    /// The latest of each Ingress, and when it is due.
+    lives: BTreeMap<ObjectReference, (Live, Instant)>,
 }
 
 /// Something to tell.
@@ -26,6 +31,8 @@ pub(crate) enum Notice {
     },
     /// This was told to be wrong and is not any more.
     Resolved(Problem),
+    /// The last change of an Ingress is on all nodes.
+    Live(Live),
 }
 
 #[derive(Debug)]
@@ -69,16 +76,35 @@ impl Ledger {
         });
     }
 
+    /// Takes in that an Ingress is live. Several changes of one in a row are told as one.
+    pub(crate) fn became_live(&mut self, live: Live, now: Instant) {
+        if let Some((last, _)) = self.lives.get_mut(&live.ingress) {
+            *last = live;
+        } else if self.lives.len() < MOST_LIVE {
+            let ingress = live.ingress.clone();
+            self.lives.insert(ingress, (live, now + SETTLE));
+        }
+    }
+
     /// Returns when something is due next.
     pub(crate) fn next_due(&self) -> Option<Instant> {
-        self.entries.values().map(|entry| entry.due).min()
+        let problems = self.entries.values().map(|entry| entry.due);
+        problems
+            .chain(self.lives.values().map(|(_, due)| *due))
+            .min()
     }
 
     /// Returns what has been due longest. It stays due until [`Self::told`] or [`Self::failed`].
     pub(crate) fn due(&self, now: Instant) -> Option<Notice> {
-        let (problem, entry) = self.entries.iter().min_by_key(|(_, entry)| entry.due)?;
-        if entry.due > now {
-            return None;
+        let live = self.lives.values().min_by_key(|(_, due)| *due);
+        let live = live.filter(|(_, due)| *due <= now);
+        let wrong = self.entries.iter().min_by_key(|(_, entry)| entry.due);
+        let wrong = wrong.filter(|(_, entry)| entry.due <= now);
+        let Some((problem, entry)) = wrong else {
+            return live.map(|(live, _)| Notice::Live(live.clone()));
+        };
+        if let Some((live, _)) = live.filter(|(_, due)| *due < entry.due) {
+            return Some(Notice::Live(live.clone()));
         }
         Some(if entry.gone {
             Notice::Resolved(problem.clone())
@@ -96,6 +122,9 @@ impl Ledger {
             Notice::Resolved(problem) => {
                 self.entries.remove(problem);
             }
+            Notice::Live(live) => {
+                self.lives.remove(&live.ingress);
+            }
             Notice::Wrong { problem, count } => {
                 if let Some(entry) = self.entries.get_mut(problem) {
                     entry.told = *count;
@@ -107,9 +136,17 @@ impl Ledger {
 
     /// Notes that this could not be told: it is due again later, and others are not kept waiting.
     pub(crate) fn failed(&mut self, notice: &Notice, now: Instant) {
-        let (Notice::Wrong { problem, .. } | Notice::Resolved(problem)) = notice;
-        if let Some(entry) = self.entries.get_mut(problem) {
-            entry.due = now + RETRY;
+        match notice {
+            Notice::Wrong { problem, .. } | Notice::Resolved(problem) => {
+                if let Some(entry) = self.entries.get_mut(problem) {
+                    entry.due = now + RETRY;
+                }
+            }
+            Notice::Live(live) => {
+                if let Some((_, due)) = self.lives.get_mut(&live.ingress) {
+                    *due = now + RETRY;
+                }
+            }
         }
     }
 }
@@ -118,6 +155,8 @@ impl Ledger {
 const SETTLE: Duration = Duration::from_secs(1);
 /// An API server keeps Events for an hour: what is still wrong is still to be found.
 const REMIND: Duration = Duration::from_secs(30 * 60);
+/// A storm of changes is worth no more words.
+const MOST_LIVE: usize = 1000;
 const RETRY: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
@@ -192,6 +231,29 @@ mod tests {
         assert_eq!(notice, Notice::Resolved(problem("a")));
         ledger.told(&notice, now + SETTLE);
         assert_eq!(ledger.next_due(), None);
+    }
+
+    #[test]
+    fn a_burst_of_changes_of_an_ingress_is_told_as_one() {
+        let start = Instant::now();
+        let live = |name: &str, note: &str| Live {
+            ingress: problem(name).object,
+            note: note.to_owned(),
+        };
+        let mut ledger = Ledger::default();
+        for note in ["after 1 ms", "after 2 ms", "after 3 ms"] {
+            ledger.became_live(live("a", note), start);
+        }
+        assert_eq!(ledger.due(start), None, "more may come");
+        let now = ledger.next_due().unwrap();
+        let notice = ledger.due(now).unwrap();
+        assert_eq!(notice, Notice::Live(live("a", "after 3 ms")));
+        ledger.told(&notice, now);
+        assert_eq!(ledger.next_due(), None);
+        for number in 0..5000 {
+            ledger.became_live(live(&number.to_string(), "after 1 ms"), now);
+        }
+        assert_eq!(ledger.lives.len(), MOST_LIVE);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use serde_json::json;
 use sluice_proto::{ObjectReference, Problem, Version};
 
 use crate::events::ledger::Notice;
+use crate::host::hostname;
 use crate::kinds;
 
 /// Posts Events in the name of this process.
@@ -24,22 +25,20 @@ pub(crate) struct Poster {
 impl Poster {
     /// Posts through this client, under the name of this pod.
     pub(crate) fn new(client: kube::Client) -> Self {
-        let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        let instance = match hostname.trim() {
-            "" => CONTROLLER,
-            hostname => hostname,
-        };
         Self {
             client,
-            instance: instance.to_owned(),
+            instance: hostname(),
         }
     }
 
     /// Posts this on the object that it is about, or counts it up where it is posted already. Returns whether there is
     /// such an object.
     pub(crate) async fn post(&self, notice: &Notice) -> kube::Result<bool> {
-        let (Notice::Wrong { problem, .. } | Notice::Resolved(problem)) = notice;
-        let Some(regarding) = self.regarding(&problem.object).await? else {
+        let object = match notice {
+            Notice::Wrong { problem, .. } | Notice::Resolved(problem) => &problem.object,
+            Notice::Live(live) => &live.ingress,
+        };
+        let Some(regarding) = self.regarding(object).await? else {
             return Ok(false);
         };
         let now = Timestamp::now();
@@ -98,7 +97,7 @@ fn is_ending(status: &Status) -> bool {
 fn again(notice: &Notice, now: Timestamp) -> EventSeries {
     let count = match notice {
         Notice::Wrong { count, .. } => *count,
-        Notice::Resolved(_) => FEWEST_OF_A_SERIES,
+        Notice::Resolved(_) | Notice::Live(_) => FEWEST_OF_A_SERIES,
     };
     EventSeries {
         count: count.max(FEWEST_OF_A_SERIES),
@@ -110,6 +109,7 @@ fn event(notice: &Notice, regarding: Regarding, instance: &str, now: Timestamp) 
     let (type_, reason, note) = match notice {
         Notice::Wrong { problem, .. } => ("Warning", problem.code.as_str(), note(problem)),
         Notice::Resolved(problem) => ("Normal", "Resolved", resolved(problem)),
+        Notice::Live(live) => ("Normal", "Live", live.note.clone()),
     };
     // The same thing about the same object has the same name: a restarted control plane counts up, it does not repeat.
     let identity = format!(

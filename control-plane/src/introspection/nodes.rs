@@ -3,16 +3,21 @@
 use jiff::Timestamp;
 use sluice_proto::wire;
 
+use crate::leadership::Leadership;
 use crate::publication::Publication;
 use crate::stream::{Liveness, NodeProblem, NodeState, NodeStatus, Nodes, Process, Refusal};
 
 /// Returns the data planes and how far they are.
-pub(super) fn nodes(nodes: &Nodes, publication: &Publication) -> wire::ListNodesResponse {
+pub(super) fn nodes(
+    nodes: &Nodes,
+    publication: &Publication,
+    leadership: &Leadership,
+) -> wire::ListNodesResponse {
     let generation = publication.generation;
     let liveness = nodes.liveness(generation);
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     wire::ListNodesResponse {
-        summary: summary(generation, liveness),
+        summary: summary(generation, liveness, leadership),
         generation,
         live: count(liveness.live),
         total: count(liveness.total),
@@ -36,13 +41,16 @@ pub(super) fn problems(
         .collect()
 }
 
-fn summary(generation: u64, liveness: Liveness) -> String {
+fn summary(generation: u64, liveness: Liveness, leadership: &Leadership) -> String {
     let Liveness {
         live,
         total,
         refusing,
     } = liveness;
-    let summary = format!("generation {generation} is live on {live} of {total} nodes");
+    let mut summary = format!("generation {generation} is live on {live} of {total} nodes");
+    if let Leadership::Following(leader) = leadership {
+        summary += &format!(" that are here; {} leads and has the others", leader.holder);
+    }
     match refusing {
         0 => summary,
         refusing => format!("{summary}; {refusing} of them refused a part of it"),

@@ -21,6 +21,7 @@ use tonic_health::server::{HealthReporter, HealthService};
 
 use crate::connection::Connection;
 use crate::introspection::service::Service;
+use crate::leadership::Leadership;
 use crate::publication::Publications;
 use crate::stream::Nodes;
 
@@ -33,6 +34,8 @@ pub struct IntrospectionServer {
     pub publications: Publications,
     /// How far they are.
     pub nodes: watch::Receiver<Nodes>,
+    /// Whether the nodes are here.
+    pub leadership: watch::Receiver<Leadership>,
 }
 
 /// The server cannot go on.
@@ -62,11 +65,15 @@ impl IntrospectionServer {
                 .set_service_status(service, ServingStatus::NotServing)
                 .await;
         }
-        let serving = router(self.publications.clone(), self.nodes, health.clone())?
-            .serve_with_incoming_shutdown(
-                connections(self.listener, cut.clone()),
-                shutdown.clone().cancelled_owned(),
-            );
+        let service = Service {
+            publications: self.publications.clone(),
+            nodes: self.nodes,
+            leadership: self.leadership,
+        };
+        let serving = router(service, health.clone())?.serve_with_incoming_shutdown(
+            connections(self.listener, cut.clone()),
+            shutdown.clone().cancelled_owned(),
+        );
         // Whoever watches the health would keep the connection.
         let out_of_time = async {
             shutdown.cancelled().await;
@@ -80,15 +87,7 @@ impl IntrospectionServer {
     }
 }
 
-fn router(
-    publications: Publications,
-    nodes: watch::Receiver<Nodes>,
-    health: HealthReporter,
-) -> Result<Router, IntrospectionError> {
-    let service = Service {
-        publications,
-        nodes,
-    };
+fn router(service: Service, health: HealthReporter) -> Result<Router, IntrospectionError> {
     // What other servers serve is described, but not here.
     let reflection = || {
         let files = [

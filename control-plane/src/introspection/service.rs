@@ -11,6 +11,7 @@ use crate::introspection::explain::explain;
 use crate::introspection::nodes;
 use crate::introspection::snapshot::{Filter, snapshot};
 use crate::introspection::url::RequestUrl;
+use crate::leadership::Leadership;
 use crate::publication::{Publication, Publications};
 use crate::stream::Nodes;
 
@@ -18,6 +19,7 @@ use crate::stream::Nodes;
 pub(super) struct Service {
     pub(super) publications: Publications,
     pub(super) nodes: watch::Receiver<Nodes>,
+    pub(super) leadership: watch::Receiver<Leadership>,
 }
 
 impl Service {
@@ -39,7 +41,8 @@ impl Introspection for Service {
         _: Request<wire::ListNodesRequest>,
     ) -> Result<Response<wire::ListNodesResponse>, Status> {
         let latest = self.latest()?;
-        let response = nodes::nodes(&self.nodes.borrow(), &latest);
+        let leadership = self.leadership.borrow().clone();
+        let response = nodes::nodes(&self.nodes.borrow(), &latest, &leadership);
         Ok(Response::new(response))
     }
 

@@ -6,6 +6,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod told;
+
 use sluice_proto::{Kind, ObjectReference, ResourceKey};
 use sluice_translate::parse_objects;
 use tempfile::TempDir;
@@ -20,6 +22,8 @@ use crate::source::SecretNames;
 struct Running {
     batches: mpsc::Sender<Batch>,
     wanted: watch::Receiver<SecretNames>,
+    board: watch::Receiver<Board>,
+    arrived: broadcast::Receiver<Arc<Arrived>>,
     settings: watch::Sender<CurrentSettings>,
     publications: Publications,
     metrics: Arc<Metrics>,
@@ -56,6 +60,7 @@ impl Running {
             publisher,
             Arc::clone(&metrics),
         );
+        let (board, arrived) = (reconcile.board(), reconcile.arrived().subscribe());
         let (sender, ended) = oneshot::channel();
         let task = tokio::spawn(async {
             let Err(error) = reconcile.run().await;
@@ -64,6 +69,8 @@ impl Running {
         Self {
             batches,
             wanted,
+            board,
+            arrived,
             settings,
             publications,
             metrics,

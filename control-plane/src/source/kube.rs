@@ -1,5 +1,5 @@
-//! The source `kube`: watches an API server for IngressClasses, Ingresses, Services and EndpointSlices in the whole
-//! cluster, and for Secrets where they are referred to.
+//! The source `kube`: watches an API server for IngressClasses, Ingresses, Services, EndpointSlices and Nodes in the
+//! whole cluster, and for Secrets where they are referred to.
 //!
 //! It does not decide what an object means. While the API server is away, what was sent stays.
 
@@ -114,6 +114,7 @@ async fn run(
         kinds::ENDPOINT_SLICE,
         Object::EndpointSlice,
     ));
+    parts.spawn(watch(watching.clone(), kinds::NODE, Object::Node));
     parts.spawn(secrets::watch_secrets(watching.clone(), wanted));
     let api_server = Arc::clone(&watching.api_server);
     drop(watching);
@@ -125,7 +126,7 @@ async fn run(
     }
 }
 
-const KINDS: usize = 4;
+const KINDS: usize = 5;
 const IN_CLUSTER: &str = "KUBERNETES_SERVICE_HOST";
 const CONNECT: Duration = Duration::from_secs(5);
 const READ: Duration = Duration::from_secs(90);

@@ -1,6 +1,6 @@
 //! One data plane's stream: feeds the session what comes and what is published, and hands out what it says.
 //!
-//! It decides nothing: [`Session`] does. It runs only while the HTTP/2 connection asks for the next message, so it needs
+//! It decides nothing: [`Session`] does, and [`Guide`] whether the data plane belongs here. It runs only while the HTTP/2 connection asks for the next message, so it needs
 //! no task and no queue of its own, it ends with its connection, and a data plane that does not read delays nobody else.
 
 use std::collections::VecDeque;
@@ -10,35 +10,52 @@ use std::time::Duration;
 
 use futures_util::Stream;
 use futures_util::stream::unfold;
+use sluice_proto::wire::control_plane_message::Message as Answer;
 use sluice_proto::wire::data_plane_message::Message;
 use sluice_proto::{Holdings, wire};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
+use crate::leadership::Leadership;
 use crate::publication::{Publications, Publisher};
+use crate::stream::guide::{Guide, Turn};
 use crate::stream::hello::Introduction;
 use crate::stream::registry::{Connected, Registry};
 use crate::stream::session::{Messages, Session, Violation};
+
+/// What all streams share.
+#[derive(Clone, Debug)]
+pub(crate) struct Surroundings {
+    pub(crate) publisher: Publisher,
+    pub(crate) registry: Registry,
+    pub(crate) leadership: watch::Receiver<Leadership>,
+    pub(crate) shutdown: CancellationToken,
+}
 
 /// One data plane's stream.
 pub(crate) struct Conversation {
     inbound: Streaming<wire::DataPlaneMessage>,
     peer: SocketAddr,
-    publisher: Publisher,
+    around: Surroundings,
     publications: Publications,
-    registry: Registry,
-    shutdown: CancellationToken,
     session: Session,
+    guide: Guide,
     connected: Option<Connected>,
     outbox: VecDeque<wire::ControlPlaneMessage>,
-    hello_until: Instant,
+    /// Until when it must have said Hello, and something must have been published.
+    patience: Instant,
+    /// What is in the outbox is the last.
+    is_ending: bool,
 }
 
 enum Happened {
     Said(Message),
     SaidUnknown,
     Published,
+    Led,
+    ShutDown,
     Ended(Option<Status>),
 }
 
@@ -47,24 +64,22 @@ impl Conversation {
     pub(crate) fn new(
         inbound: Streaming<wire::DataPlaneMessage>,
         peer: SocketAddr,
-        publisher: Publisher,
-        registry: Registry,
-        shutdown: CancellationToken,
+        around: Surroundings,
     ) -> Self {
-        let mut publications = publisher.subscribe();
+        let mut publications = around.publisher.subscribe();
         // What is published already is news to this one.
         publications.mark_changed();
         Self {
             inbound,
             peer,
-            publisher,
+            around,
             publications,
-            registry,
-            shutdown,
             session: Session::default(),
+            guide: Guide::default(),
             connected: None,
             outbox: VecDeque::new(),
-            hello_until: Instant::now() + HELLO_TIMEOUT,
+            patience: Instant::now() + HELLO_TIMEOUT,
+            is_ending: false,
         }
     }
 
@@ -88,6 +103,9 @@ impl Conversation {
             if let Some(message) = self.outbox.pop_front() {
                 return Ok(message);
             }
+            if self.is_ending {
+                return Err(None);
+            }
             let messages = match self.happened().await {
                 Happened::Said(message) => self.hear(message).map_err(|violation| {
                     tracing::warn!(peer = %self.peer, node = self.node(), %violation,
@@ -104,6 +122,14 @@ impl Conversation {
                     Some(publication) => self.session.on_published(publication),
                     None => Messages::new(),
                 },
+                Happened::Led => {
+                    let leadership = self.around.leadership.borrow_and_update().clone();
+                    match self.guide.look(&leadership, Instant::now()) {
+                        Turn::Serve => Messages::new(),
+                        Turn::Redirect(address) => self.send_away(address),
+                    }
+                }
+                Happened::ShutDown => self.shut_down()?,
                 Happened::Ended(status) => return Err(status),
             };
             if let Some(connected) = &self.connected {
@@ -114,19 +140,20 @@ impl Conversation {
     }
 
     async fn happened(&mut self) -> Happened {
-        let hello_until = self.hello_until;
-        let is_silent = self.connected.is_none();
-        let hello_missing = async {
-            if is_silent {
-                sleep_until(hello_until).await;
-            } else {
+        let is_served = self.connected.is_some();
+        let waits_for_publication = is_served
+            && self.publications.borrow().is_none()
+            && *self.around.leadership.borrow() != Leadership::Alone;
+        let patience = (!is_served || waits_for_publication).then_some(self.patience);
+        let due = self.guide.due().filter(|_| is_served);
+        let leadership = &mut self.around.leadership;
+        let led = async {
+            if !is_served || leadership.changed().await.is_err() {
                 future::pending().await
             }
         };
         tokio::select! {
-            () = self.shutdown.cancelled() => {
-                Happened::Ended(Some(Status::unavailable("the control plane is shutting down")))
-            }
+            () = self.around.shutdown.cancelled() => Happened::ShutDown,
             said = self.inbound.message() => match said {
                 Ok(Some(said)) => match said.message {
                     Some(message) => Happened::Said(message),
@@ -137,11 +164,38 @@ impl Conversation {
             },
             // The publisher outlives its receivers here, so this does not fail.
             _ = self.publications.changed() => Happened::Published,
-            () = hello_missing => {
+            () = led => Happened::Led,
+            () = at(due) => Happened::Led,
+            () = at(patience) => Happened::Ended(Some(if is_served {
+                Status::unavailable("this replica has not read everything yet; another may have")
+            } else {
                 let seconds = HELLO_TIMEOUT.as_secs();
-                Happened::Ended(Some(Status::deadline_exceeded(format!("no Hello within {seconds} s"))))
-            }
+                Status::deadline_exceeded(format!("no Hello within {seconds} s"))
+            })),
         }
+    }
+
+    /// Returns the last message to a data plane that belongs elsewhere.
+    fn send_away(&mut self, address: String) -> Messages {
+        tracing::info!(peer = %self.peer, node = self.node(), to = address,
+            "sends a data plane to another replica");
+        if let Some(connected) = self.connected.take() {
+            connected.sent_away();
+        }
+        self.is_ending = true;
+        vec![wire::ControlPlaneMessage {
+            message: Some(Answer::Redirect(wire::Redirect { address })),
+        }]
+    }
+
+    fn shut_down(&mut self) -> Result<Messages, Option<Status>> {
+        let is_alone = *self.around.leadership.borrow() == Leadership::Alone;
+        if is_alone || self.connected.is_none() {
+            return Err(Some(Status::unavailable(
+                "the control plane is shutting down",
+            )));
+        }
+        Ok(self.send_away(String::new()))
     }
 
     fn hear(&mut self, message: Message) -> Result<Messages, Violation> {
@@ -149,8 +203,17 @@ impl Conversation {
             Message::Hello(hello) => {
                 let introduction = Introduction::parse(hello)?;
                 let messages = self.session.on_hello(&introduction)?;
-                self.introduce(&introduction);
-                Ok(messages)
+                let leadership = self.around.leadership.borrow_and_update().clone();
+                let unreachable = introduction.leader_unreachable;
+                let now = Instant::now();
+                match self.guide.on_hello(unreachable, &leadership, now) {
+                    Turn::Serve => {
+                        self.patience = now + PUBLICATION_TIMEOUT;
+                        self.introduce(&introduction);
+                        Ok(messages)
+                    }
+                    Turn::Redirect(address) => Ok(self.send_away(address)),
+                }
             }
             Message::Holdings(holdings) => self.session.on_holdings(Holdings::from(&holdings)),
             Message::Ack(ack) => self.session.on_ack(ack.generation),
@@ -186,11 +249,11 @@ impl Conversation {
             ..
         } = introduction;
         // What this control plane has told the node itself may differ by what the node refused.
-        if !self.registry.has_told(node, *generation) {
-            self.publisher.raise(*generation, *digest);
+        if !self.around.registry.has_told(node, *generation) {
+            self.around.publisher.raise(*generation, *digest);
         }
         tracing::info!(peer = %self.peer, node, instance, generation, "a data plane connected");
-        self.connected = Some(self.registry.connect(introduction, self.peer));
+        self.connected = Some(self.around.registry.connect(introduction, self.peer));
     }
 
     fn node(&self) -> &str {
@@ -206,4 +269,13 @@ impl Drop for Conversation {
     }
 }
 
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => future::pending().await,
+    }
+}
+
+/// A replica that starts may soon have read everything; if it cannot, another is asked.
+const PUBLICATION_TIMEOUT: Duration = Duration::from_secs(5);
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);

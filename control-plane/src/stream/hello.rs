@@ -19,6 +19,8 @@ pub(crate) struct Introduction {
     pub(crate) digest: Version,
     /// The generation that it applied last; 0 if none.
     pub(crate) generation: u64,
+    /// Whether it was sent to the leader and could not reach it.
+    pub(crate) leader_unreachable: bool,
 }
 
 impl Introduction {
@@ -47,6 +49,7 @@ impl Introduction {
             build_version: name("build_version", hello.build_version)?,
             digest,
             generation: hello.generation,
+            leader_unreachable: hello.leader_unreachable,
         })
     }
 }

@@ -147,6 +147,18 @@ impl Connected {
         });
     }
 
+    /// Forgets the data plane, which goes to another replica.
+    pub(crate) fn sent_away(self) {
+        self.registry.shared.nodes.send_if_modified(|nodes| {
+            let status = nodes.processes.get(&self.process);
+            let is_ours = status.is_some_and(|status| status.stream == self.stream);
+            if is_ours {
+                nodes.processes.remove(&self.process);
+            }
+            is_ours
+        });
+    }
+
     fn update(&self, change: impl FnOnce(&mut NodeStatus) -> bool) {
         self.registry.shared.nodes.send_if_modified(|nodes| {
             let status = nodes.processes.get_mut(&self.process);

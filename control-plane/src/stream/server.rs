@@ -10,7 +10,7 @@ use futures_util::Stream;
 use sluice_proto::wire;
 use sluice_proto::wire::snapshot_stream_server::{SnapshotStream, SnapshotStreamServer};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
@@ -18,9 +18,10 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::connection::Peer;
 use crate::identity::Identity;
+use crate::leadership::Leadership;
 use crate::publication::Publisher;
 use crate::stream::accept::accept;
-use crate::stream::conversation::Conversation;
+use crate::stream::conversation::{Conversation, Surroundings};
 use crate::stream::registry::Registry;
 
 /// What the stream's server needs.
@@ -34,6 +35,8 @@ pub struct StreamServer {
     pub publisher: Publisher,
     /// How far they are.
     pub registry: Registry,
+    /// Whether they belong here.
+    pub leadership: watch::Receiver<Leadership>,
 }
 
 /// The server cannot go on.
@@ -53,11 +56,12 @@ impl StreamServer {
         let _cut_if_dropped = cut.clone().drop_guard();
         let (sender, receiver) = mpsc::channel(ACCEPTED_AHEAD);
         let accepting = accept(self.listener, self.identity, sender, cut.clone());
-        let service = SnapshotStreamServer::new(Sessions {
+        let service = SnapshotStreamServer::new(Sessions(Surroundings {
             publisher: self.publisher,
             registry: self.registry,
+            leadership: self.leadership,
             shutdown: shutdown.clone(),
-        })
+        }))
         .max_decoding_message_size(MOST_MESSAGE_BYTES);
         let serving = Server::builder()
             .http2_keepalive_interval(Some(KEEP_ALIVE))
@@ -83,11 +87,7 @@ impl StreamServer {
     }
 }
 
-struct Sessions {
-    publisher: Publisher,
-    registry: Registry,
-    shutdown: CancellationToken,
-}
+struct Sessions(Surroundings);
 
 #[tonic::async_trait]
 impl SnapshotStream for Sessions {
@@ -100,13 +100,7 @@ impl SnapshotStream for Sessions {
     ) -> Result<Response<Self::SyncStream>, Status> {
         let peer = request.extensions().get::<Peer>().copied();
         let peer = peer.ok_or_else(|| Status::internal("the connection has no peer address"))?;
-        let conversation = Conversation::new(
-            request.into_inner(),
-            peer.0,
-            self.publisher.clone(),
-            self.registry.clone(),
-            self.shutdown.clone(),
-        );
+        let conversation = Conversation::new(request.into_inner(), peer.0, self.0.clone());
         Ok(Response::new(Box::pin(conversation.into_messages())))
     }
 }

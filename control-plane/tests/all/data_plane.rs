@@ -149,7 +149,7 @@ impl DataPlane {
                 self.say(Said::Holdings(holdings)).await;
             }
             Received::Delta(delta) => self.take(delta).await,
-            Received::Redirect(redirect) => panic!("sent elsewhere: {redirect:?}"),
+            Received::Redirect(redirect) => panic!("it is sent away: {redirect:?}"),
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use sluice_control_plane::identity::Identity;
 use sluice_control_plane::introspection::IntrospectionServer;
+use sluice_control_plane::leadership::Leadership;
 use sluice_control_plane::publication::Publisher;
 use sluice_control_plane::stream::{Nodes, Registry, StreamServer};
 use sluice_proto::wire::introspection_client::IntrospectionClient;
@@ -13,6 +14,7 @@ use sluice_proto::{CertificateMaterial, Listener, Version};
 use sluice_translate::{EdgeSettings, Objects, Options, parse_objects, translate};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
@@ -24,6 +26,8 @@ pub(crate) struct Running {
     pub(crate) publisher: Publisher,
     pub(crate) registry: Registry,
     pub(crate) identity: Arc<Identity>,
+    /// Whether it leads, as the test has it.
+    pub(crate) leadership: watch::Sender<Leadership>,
     pub(crate) stream: SocketAddr,
     pub(crate) introspection: SocketAddr,
     folder: Arc<TempDir>,
@@ -42,6 +46,11 @@ impl Running {
         let running = Self::start().await;
         running.publish(yaml);
         running
+    }
+
+    /// Starts another replica of it.
+    pub(crate) async fn replica(&self) -> Self {
+        Self::start_with(Arc::clone(&self.folder)).await
     }
 
     /// Ends it and starts another one on its identity folder.
@@ -65,17 +74,20 @@ impl Running {
         let addresses = [&stream, &introspection].map(|listener| listener.local_addr().unwrap());
         let identity = Arc::new(Identity::open(folder.path()).unwrap());
         let (publisher, registry) = (Publisher::new(), Registry::new());
+        let leadership = watch::Sender::new(Leadership::Alone);
         let shutdown = CancellationToken::new();
         let stream = StreamServer {
             listener: stream,
             identity: Arc::clone(&identity),
             publisher: publisher.clone(),
             registry: registry.clone(),
+            leadership: leadership.subscribe(),
         };
         let introspection = IntrospectionServer {
             listener: introspection,
             publications: publisher.subscribe(),
             nodes: registry.subscribe(),
+            leadership: leadership.subscribe(),
         };
         let mut servers = JoinSet::new();
         let (first, second) = (shutdown.clone(), shutdown.clone());
@@ -85,6 +97,7 @@ impl Running {
             publisher,
             registry,
             identity,
+            leadership,
             stream: addresses[0],
             introspection: addresses[1],
             folder,

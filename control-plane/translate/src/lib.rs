@@ -24,7 +24,7 @@
 //! (`claims.rs`), what `spec.tls` says (`tls.rs`), the routes with their paths, annotations and backends (`routes.rs`,
 //! `path.rs`, `annotations.rs`, `backends.rs`), who gets a path that several want (`claims.rs`), what the Secrets hold
 //! (`secret.rs`, `certificates.rs`), whose certificate a host gets (`hosts.rs`), and last the endpoints
-//! (`endpoints.rs`), which can be done again alone. `testdata` shows every behaviour as a pair of files.
+//! (`endpoints.rs`), which can be done again without any route. `testdata` shows every behaviour as a pair of files.
 
 mod annotations;
 mod backends;
@@ -35,6 +35,7 @@ mod endpoints;
 mod external_name;
 mod hosts;
 mod ingress;
+mod node;
 mod object;
 mod objects;
 mod parse;
@@ -51,7 +52,7 @@ pub use crate::object::Object;
 pub use crate::objects::{Change, Objects};
 pub use crate::parse::{DocumentProblem, ParsedObjects, parse_objects};
 pub use crate::problem::ProblemCode;
-pub use crate::settings::{EdgeSettings, IngressSettings, SecretReference, SettingsError};
-pub use crate::translation::{
-    Options, Translation, referenced_secrets, retranslate_endpoints, translate,
+pub use crate::settings::{
+    EdgeSettings, IngressSettings, SecretReference, SettingsError, StatusAddress, StatusSettings,
 };
+pub use crate::translation::{Options, Translation, referenced_secrets, retranslate, translate};

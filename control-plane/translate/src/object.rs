@@ -5,7 +5,7 @@
 use std::fmt;
 
 use k8s_openapi::Resource;
-use k8s_openapi::api::core::v1::{Secret, Service};
+use k8s_openapi::api::core::v1::{Node, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -28,6 +28,8 @@ pub enum Object {
     EndpointSlice(EndpointSlice),
     /// Certificates and keys.
     Secret(Secret),
+    /// A machine: from its addresses, and those of its pods, comes who may read metrics.
+    Node(Node),
 }
 
 impl Object {
@@ -40,6 +42,7 @@ impl Object {
             Self::Service(service) => reference(service, &service.metadata),
             Self::EndpointSlice(slice) => reference(slice, &slice.metadata),
             Self::Secret(secret) => reference(secret, &secret.metadata),
+            Self::Node(node) => reference(node, &node.metadata),
         }
     }
 }

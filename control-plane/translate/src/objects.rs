@@ -10,17 +10,19 @@ mod strip;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use ipnet::IpNet;
 use k8s_openapi::api::core::v1::{Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use sluice_proto::{CertificateMaterial, ObjectReference};
 
 use crate::class::{Classes, Served};
+use crate::node;
 use crate::object::Object;
 use crate::objects::by_name::ByName;
 use crate::objects::references::References;
 use crate::secret::{Malformed, material};
-use crate::settings::{EdgeSettings, SecretReference};
+use crate::settings::{CONTROLLER, EdgeSettings, SecretReference};
 
 pub(crate) use crate::objects::references::secrets;
 
@@ -33,6 +35,7 @@ pub struct Objects {
     slices: ByName<EndpointSlice>,
     slices_of_service: ByName<BTreeSet<String>>,
     secrets: ByName<Result<CertificateMaterial, Malformed>>,
+    nodes: BTreeMap<String, BTreeSet<IpNet>>,
     denied: BTreeSet<String>,
     served: Option<ServedBy>,
     references: References,
@@ -45,8 +48,9 @@ pub struct Objects {
 pub enum Change {
     /// Nothing: nobody refers to it, or nothing that is read changed.
     Nothing,
-    /// The endpoints of the Services that [`Objects::take_changed_services`] returns: [`crate::retranslate_endpoints`].
-    Endpoints,
+    /// What no route depends on: the endpoints of the Services that [`Objects::take_changed_services`] returns, and what
+    /// the settings say of Nodes: [`crate::retranslate`].
+    Surroundings,
     /// Everything: [`crate::translate`].
     Everything,
 }
@@ -89,6 +93,7 @@ impl Objects {
                 self.put_slice(&namespace, &name, Some(strip::slice(slice)))
             }
             Object::Secret(secret) => self.apply_secret(&namespace, &name, &secret),
+            Object::Node(node) => self.put_node(&name, Some(node::ranges(&node))),
         }
     }
 
@@ -105,6 +110,7 @@ impl Objects {
                 everything_if(self.references.has_service(namespace, name))
             }
             "EndpointSlice" => self.put_slice(namespace, name, None),
+            "Node" => self.put_node(name, None),
             "Secret" if self.secrets.remove(namespace, name).is_some() => {
                 everything_if(self.reads_secret(namespace, name))
             }
@@ -142,6 +148,20 @@ impl Objects {
         std::mem::take(&mut self.changed_services)
     }
 
+    /// Returns whether the status of this Ingress is ours to write: it is served, and of a class whose controller is
+    /// Sluice. Of an adopted class, the other controller may be running still.
+    #[must_use]
+    pub fn is_status_ours(&self, namespace: &str, name: &str) -> bool {
+        let Some(served) = &self.served else {
+            return false;
+        };
+        let own = BTreeSet::from([CONTROLLER.to_owned()]);
+        let own = Classes::new(&self.classes, &own);
+        let ingress = self.ingresses.find(namespace, name);
+        served.controllers.contains(CONTROLLER)
+            && ingress.is_some_and(|ingress| own.served(ingress) == Served::Yes)
+    }
+
     pub(crate) const fn classes(&self) -> &BTreeMap<String, IngressClass> {
         &self.classes
     }
@@ -172,6 +192,11 @@ impl Objects {
         name: &str,
     ) -> Option<&Result<CertificateMaterial, Malformed>> {
         self.secrets.find(namespace, name)
+    }
+
+    /// Returns the ranges of all nodes and their pods.
+    pub(crate) fn node_ranges(&self) -> impl Iterator<Item = IpNet> {
+        self.nodes.values().flatten().copied()
     }
 
     pub(crate) fn are_secrets_denied(&self, namespace: &str) -> bool {
@@ -232,7 +257,20 @@ impl Objects {
             .into_iter()
             .map(|service| (namespace.to_owned(), service));
         self.changed_services.extend(changed);
-        Change::Endpoints
+        Change::Surroundings
+    }
+
+    // A node says every few minutes that it is alive; only where it is matters.
+    fn put_node(&mut self, name: &str, new: Option<BTreeSet<IpNet>>) -> Change {
+        let old = match new.clone() {
+            Some(ranges) => self.nodes.insert(name.to_owned(), ranges),
+            None => self.nodes.remove(name),
+        };
+        if old.unwrap_or_default() == new.unwrap_or_default() {
+            Change::Nothing
+        } else {
+            Change::Surroundings
+        }
     }
 
     fn apply_secret(&mut self, namespace: &str, name: &str, secret: &Secret) -> Change {
@@ -279,6 +317,7 @@ impl fmt::Debug for Objects {
             .field("services", &self.services.len())
             .field("slices", &self.slices.len())
             .field("secrets", &self.secrets.len())
+            .field("nodes", &self.nodes.len())
             .finish_non_exhaustive()
     }
 }

@@ -7,6 +7,8 @@ mod listeners;
 mod value;
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::net::IpAddr;
 
 use sluice_proto::{Listener, ListenerProtocol, Settings};
 
@@ -19,7 +21,9 @@ pub struct EdgeSettings {
     pub ingress: IngressSettings,
     /// The Secret with the certificate of hosts that have none; `None` for the one that the control plane makes.
     pub default_certificate: Option<SecretReference>,
-    /// What data planes are told as it is.
+    /// What the status of Ingresses says.
+    pub status: StatusSettings,
+    /// What data planes are told, but for what Nodes add.
     pub edge: Settings,
 }
 
@@ -32,6 +36,24 @@ pub struct IngressSettings {
     pub allow_external_name: bool,
     /// Whether Ingresses of several namespaces may share a host.
     pub hosts_across_namespaces: bool,
+}
+
+/// What the status of Ingresses says.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StatusSettings {
+    /// Whether it is written at all.
+    pub publish: bool,
+    /// What stands there instead of the addresses of the nodes that serve; empty for those.
+    pub addresses: BTreeSet<StatusAddress>,
+}
+
+/// Where an Ingress can be reached, as its status says.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum StatusAddress {
+    /// At an address.
+    Ip(IpAddr),
+    /// Under a name.
+    Hostname(String),
 }
 
 /// A Secret.
@@ -81,7 +103,26 @@ impl Default for EdgeSettings {
             ],
             ingress: IngressSettings::default(),
             default_certificate: None,
+            status: StatusSettings::default(),
             edge: Settings::default(),
+        }
+    }
+}
+
+impl Default for StatusSettings {
+    fn default() -> Self {
+        Self {
+            publish: true,
+            addresses: BTreeSet::new(),
+        }
+    }
+}
+
+impl fmt::Display for StatusAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(address) => address.fmt(f),
+            Self::Hostname(name) => f.write_str(name),
         }
     }
 }
@@ -96,4 +137,5 @@ impl Default for IngressSettings {
     }
 }
 
-const CONTROLLER: &str = "ingress.sluice.dev/controller";
+/// The controller that our own IngressClasses name.
+pub(crate) const CONTROLLER: &str = "ingress.sluice.dev/controller";

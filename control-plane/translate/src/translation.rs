@@ -1,11 +1,13 @@
-//! The translation as a whole: every stage in its turn, and the fast road for endpoints.
+//! The translation as a whole: every stage in its turn, and the fast road for what no route depends on.
 //!
 //! It does not know what any stage decides. It has no memory: the same objects give the same translation.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use sluice_proto::{CertificateMaterial, Entry, Problem, Resource, ResourceKey, Snapshot};
+use sluice_proto::{
+    CertificateMaterial, Entry, Problem, Resource, ResourceKey, Settings, Snapshot,
+};
 
 use crate::backends::{Backends, Services};
 use crate::certificates::{certificates, default_certificate};
@@ -39,6 +41,8 @@ pub struct Translation {
     /// What is wrong with the objects, sorted; each once.
     pub problems: Vec<Problem>,
     services: Arc<Services>,
+    /// Without what Nodes add.
+    settings: Arc<Settings>,
     problems_of_objects: Arc<Problems>,
     /// Of the Services that have some.
     problems_of_endpoints: BTreeMap<(String, String), Problems>,
@@ -74,7 +78,6 @@ pub fn translate(objects: &Objects, options: &Options) -> Translation {
 
     let listeners = settings.listeners.iter().cloned().map(Resource::Listener);
     let resources: BTreeMap<_, _> = listeners
-        .chain([Resource::Settings(Box::new(settings.edge.clone()))])
         .chain([Resource::Certificate(default)])
         .chain(certificates.into_values().map(Resource::Certificate))
         .chain(hosts.into_iter().map(Resource::Host))
@@ -89,9 +92,11 @@ pub fn translate(objects: &Objects, options: &Options) -> Translation {
         resources,
         problems: Vec::new(),
         services: Arc::new(services),
+        settings: Arc::new(settings.edge.clone()),
         problems_of_objects: Arc::new(problems),
         problems_of_endpoints: BTreeMap::new(),
     };
+    translation.put_settings(objects);
     for service in Arc::clone(&translation.services).keys() {
         translation.put_endpoints(objects, service);
     }
@@ -99,10 +104,10 @@ pub fn translate(objects: &Objects, options: &Options) -> Translation {
     translation
 }
 
-/// Returns what the objects mean, if since `last` only EndpointSlices of these Services (namespace, name) changed: the
-/// same as [`translate`] with the options of `last`, without a look at any route.
+/// Returns what the objects mean, if since `last` only Nodes and EndpointSlices of these Services (namespace, name)
+/// changed: the same as [`translate`] with the options of `last`, without a look at any route.
 #[must_use]
-pub fn retranslate_endpoints(
+pub fn retranslate(
     objects: &Objects,
     last: &Translation,
     services: &BTreeSet<(String, String)>,
@@ -112,9 +117,11 @@ pub fn retranslate_endpoints(
         resources: last.resources.clone(),
         problems: Vec::new(),
         services: Arc::clone(&last.services),
+        settings: Arc::clone(&last.settings),
         problems_of_objects: Arc::clone(&last.problems_of_objects),
         problems_of_endpoints: last.problems_of_endpoints.clone(),
     };
+    translation.put_settings(objects);
     for service in services {
         translation.put_endpoints(objects, service);
     }
@@ -146,6 +153,19 @@ impl Translation {
         self.snapshot
             .insert(key.clone(), Arc::new(Entry::new(resource.body())));
         self.resources.insert(key, Arc::new(resource));
+    }
+
+    /// Adds to the settings from where metrics may be read: whoever scrapes runs in a pod, or on a node.
+    fn put_settings(&mut self, objects: &Objects) {
+        let mut settings = (*self.settings).clone();
+        settings.metrics_ranges.extend(objects.node_ranges());
+        settings.metrics_ranges.sort_unstable();
+        settings.metrics_ranges.dedup();
+        let settings = Resource::Settings(Box::new(settings));
+        let last = self.resources.get(&settings.key());
+        if last.is_none_or(|last| **last != settings) {
+            self.put(settings);
+        }
     }
 
     /// Finds the endpoints of a Service anew, if a route names it.

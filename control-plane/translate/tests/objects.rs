@@ -12,8 +12,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sluice_proto::{CertificateMaterial, Kind, ObjectReference, Resource, ResourceKey};
 use sluice_translate::{
-    Change, EdgeSettings, Object, Objects, Options, parse_objects, referenced_secrets,
-    retranslate_endpoints, translate,
+    Change, EdgeSettings, Object, Objects, Options, parse_objects, referenced_secrets, retranslate,
+    translate,
 };
 
 #[test]
@@ -52,6 +52,42 @@ fn what_no_served_ingress_refers_to_changes_nothing() {
 }
 
 #[test]
+fn of_nodes_only_where_they_are_matters_and_no_route_is_rebuilt() {
+    let mut objects = served();
+    let node = |address: &str, ready: &str, beat: &str| {
+        object(&format!(
+            "apiVersion: v1\nkind: Node\nmetadata: {{name: node-1}}\nstatus:\n  addresses: [{{type: InternalIP, address: \
+             {address}}}]\n  conditions: [{{type: Ready, status: '{ready}', lastHeartbeatTime: '{beat}'}}]\n"
+        ))
+    };
+    let (early, late) = ("2026-01-01T00:00:00Z", "2026-01-01T00:05:00Z");
+    assert_eq!(
+        objects.apply(node("10.0.0.1", "True", early)),
+        Change::Surroundings
+    );
+    assert_eq!(
+        objects.apply(node("10.0.0.1", "True", late)),
+        Change::Nothing
+    );
+    assert_eq!(
+        objects.apply(node("10.0.0.1", "False", late)),
+        Change::Nothing
+    );
+    assert_eq!(
+        objects.apply(node("10.0.0.2", "True", late)),
+        Change::Surroundings
+    );
+    assert_eq!(
+        objects.remove(&reference("Node", "node-1")),
+        Change::Surroundings
+    );
+    assert_eq!(
+        objects.remove(&reference("Node", "node-1")),
+        Change::Nothing
+    );
+}
+
+#[test]
 fn what_a_served_ingress_refers_to_matters() {
     let mut objects = served();
     assert_eq!(
@@ -61,13 +97,13 @@ fn what_a_served_ingress_refers_to_matters() {
     assert_eq!(objects.apply(object(&secret("tls"))), Change::Everything);
     assert_eq!(
         objects.apply(object(&slice("web-2", "web", "10.0.0.2", ""))),
-        Change::Endpoints
+        Change::Surroundings
     );
     assert_eq!(objects.take_changed_services(), web());
     assert_eq!(objects.take_changed_services(), BTreeSet::new());
     assert_eq!(
         objects.remove(&reference("EndpointSlice", "web-2")),
-        Change::Endpoints
+        Change::Surroundings
     );
     assert_eq!(objects.take_changed_services(), web());
     assert_eq!(
@@ -91,7 +127,7 @@ fn a_slice_that_moves_to_another_service_changes_both() {
     assert_eq!(objects.take_changed_services(), web());
     assert_eq!(
         objects.apply(object(&slice("web-1", "web", "10.0.0.1", ""))),
-        Change::Endpoints
+        Change::Surroundings
     );
     assert_eq!(objects.take_changed_services(), web());
 }
@@ -149,7 +185,7 @@ fn endpoints_alone_rebuild_nothing_else() {
     let mut objects = served();
     let before = translate(&objects, &options(EdgeSettings::default()));
     let _ = objects.apply(object(&slice("web-2", "web", "10.0.0.2", "")));
-    let after = retranslate_endpoints(&objects, &before, &objects.clone().take_changed_services());
+    let after = retranslate(&objects, &before, &objects.clone().take_changed_services());
     assert_eq!(
         after,
         translate(&objects, &options(EdgeSettings::default()))

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use sluice_proto::{ListenerProtocol, MissingCertificate, Timeouts};
-use sluice_translate::{EdgeSettings, SecretReference};
+use sluice_translate::{EdgeSettings, SecretReference, StatusAddress};
 
 #[test]
 fn every_field_arrives() {
@@ -53,11 +53,19 @@ fn every_field_arrives() {
         edge.missing_certificate,
         MissingCertificate::RefuseHandshake
     );
+    assert_eq!(edge.metrics_ranges, ["192.168.0.0/16".parse().unwrap()]);
+    assert!(!settings.status.publish);
+    let addresses: Vec<_> = settings.status.addresses.into_iter().collect();
+    let expected = [
+        StatusAddress::Ip("192.0.2.1".parse().unwrap()),
+        StatusAddress::Hostname("edge.example.com".to_owned()),
+    ];
+    assert_eq!(addresses, expected);
 }
 
 #[test]
 fn what_is_not_said_has_its_default() {
-    let all_empty = "listeners:\ningress:\ndefaultCertificate:\ntrustedProxies:\ntimeouts:\nlimits:\naccessLog:\n";
+    let all_empty = "listeners:\ningress:\ndefaultCertificate:\ntrustedProxies:\ntimeouts:\nlimits:\naccessLog:\nmetrics:\nstatus:\n";
     for text in ["", "# nothing\n", "---\n", "{}", "~", all_empty] {
         assert_eq!(
             EdgeSettings::parse(text),
@@ -99,9 +107,15 @@ timeouts:
 limits: {headerBytes: 1, headerCount: 2, connections: 3, concurrentStreams: 4}
 accessLog: {enabled: true}
 missingCertificate: RefuseHandshake
+metrics: {allowedRanges: [192.168.0.0/16]}
+status: {publish: false, addresses: [edge.example.com, 192.0.2.1]}
 ";
 
 const WRONG: &[(&str, &str)] = &[
+    (
+        "status:\n  addresses: [192.0.2.1, Edge_1]\n",
+        "line 2: status.addresses[1]: \"Edge_1\" is neither an IP address nor a DNS name",
+    ),
     (
         "timeouts:\n  conect: 1s\n",
         "line 2: timeouts.conect: unknown field `conect`, expected one of connect,",

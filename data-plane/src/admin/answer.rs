@@ -160,8 +160,8 @@ impl Admin {
 
     fn link(&self, link: &Link) -> serde_json::Value {
         match link {
-            Link::Up { since } => json!({
-                "address": self.control_plane,
+            Link::Up { since, address } => json!({
+                "address": address,
                 "connected": true,
                 "since": since.to_string(),
             }),

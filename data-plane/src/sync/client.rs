@@ -1,20 +1,23 @@
 //! Connects to the control plane, again and again, and carries what the machine decides.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sluice_proto::wire::snapshot_stream_client::SnapshotStreamClient;
 use sluice_proto::{Difference, Refusal, wire};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::Streaming;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tower::service_fn;
 
 use crate::health::{Health, State};
 use crate::identity::Identity;
 use crate::metrics::Metrics;
+use crate::sync::course::{Course, Heading, Next};
 use crate::sync::dial::dial;
 use crate::sync::failure::Failure;
 use crate::sync::machine::{Machine, Step};
@@ -43,28 +46,41 @@ pub(crate) struct StreamClient {
 }
 
 impl StreamClient {
-    /// Holds a stream for ever: whenever it ends, it is opened again, soon at first and then less often.
+    /// Holds a stream for ever: whenever it ends, it is opened again, soon at first and then less often; or at once where
+    /// the control plane says.
     pub(crate) async fn run(self) {
         let mut wait = FIRST_WAIT;
         let mut last_logged = String::new();
+        let mut course = Course::default();
         loop {
             let began = Instant::now();
-            let Err(error) = self.stream().await;
-            let reason = error.line();
+            let heading = course.heading().clone();
+            let ended = self.stream(&heading).await;
+            let lasted = began.elapsed();
             self.stream_metrics.connected.set(0);
+            let reason = match &ended {
+                Ok(redirect) => redirect.line(),
+                Err(error) => error.line(),
+            };
             self.status
                 .send_modify(|status| status.link.lose(reason.clone()));
-            if reason == last_logged {
-                tracing::debug!(reason, "still no stream from the control plane");
-            } else {
-                tracing::warn!(
-                    reason,
-                    control_plane = self.config.control_plane,
-                    "no stream from the control plane; what is held is served on"
-                );
-                last_logged = reason;
+            let next = match &ended {
+                Ok(Redirect { address, from }) => {
+                    tracing::info!("{reason}");
+                    course.redirected(address, *from, lasted)
+                }
+                Err(_) => course.failed(lasted),
+            };
+            if next == Next::AtOnce {
+                if let (Err(_), Some(leader)) = (&ended, heading.leader) {
+                    tracing::info!(reason, %leader, "cannot reach the leader; asks any replica");
+                }
+                continue;
             }
-            if began.elapsed() > LONG {
+            if ended.is_err() {
+                self.log_failure(&reason, &mut last_logged);
+            }
+            if lasted > LONG {
                 wait = FIRST_WAIT;
                 last_logged.clear();
             }
@@ -74,8 +90,21 @@ impl StreamClient {
         }
     }
 
-    async fn stream(&self) -> Result<std::convert::Infallible, Failure> {
-        let channel = self.connect().await?;
+    fn log_failure(&self, reason: &str, last_logged: &mut String) {
+        if reason == last_logged {
+            tracing::debug!(reason, "still no stream from the control plane");
+        } else {
+            tracing::warn!(
+                reason,
+                control_plane = self.config.control_plane,
+                "no stream from the control plane; what is held is served on"
+            );
+            reason.clone_into(last_logged);
+        }
+    }
+
+    /// Holds a stream until the control plane sends it elsewhere.
+    async fn stream(&self, heading: &Heading) -> Result<Redirect, Failure> {
         let (say, said) = mpsc::channel(QUEUE);
         let generation = self.status.borrow().generation;
         let hello = Machine::hello(
@@ -83,23 +112,24 @@ impl StreamClient {
             &self.instance,
             &self.health.edge.snapshot(),
             generation,
+            heading.leader_unreachable,
         );
         // It has room for the first, and whoever takes is in the next line.
         let _ = say.try_send(hello);
-        let mut received = SnapshotStreamClient::new(channel)
-            .max_decoding_message_size(MAX_MESSAGE)
-            .max_encoding_message_size(MAX_MESSAGE)
-            .sync(ReceiverStream::new(said))
-            .await
-            .map_err(Failure::of_status)?
-            .into_inner();
-        tracing::info!(
-            control_plane = self.config.control_plane,
-            "connected to the control plane"
+        let opened = self.open(heading, said);
+        let (mut received, peer) = match heading.leader {
+            Some(_) => timeout(LEADER, opened).await.map_err(|_| Failure::Late)??,
+            None => opened.await?,
+        };
+        let address = peer.map_or_else(
+            || self.config.control_plane.clone(),
+            |peer| peer.to_string(),
         );
+        tracing::info!(control_plane = address, "connected to the control plane");
         self.stream_metrics.connected.set(1);
         self.stream_metrics.opened.inc();
-        self.status.send_modify(|status| status.link = Link::up());
+        self.status
+            .send_modify(|status| status.link = Link::up(address));
         let mut machine = Machine::default();
         let mut looks = interval(BETWEEN_LOOKS);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -110,6 +140,7 @@ impl StreamClient {
                     let held = || self.health.edge.snapshot().holdings();
                     match machine.on_message(message, held).map_err(Failure::Violation)? {
                         Step::Wait => None,
+                        Step::Redirect(address) => return Ok(Redirect { address, from: peer }),
                         Step::Say(answer) => Some(answer),
                         Step::Apply { generation, difference, refused } => {
                             let refused = self.apply(generation, difference, refused).await?;
@@ -125,13 +156,46 @@ impl StreamClient {
         }
     }
 
-    async fn connect(&self) -> Result<Channel, Failure> {
+    /// Opens a stream, and returns it with the address of who answers.
+    async fn open(
+        &self,
+        heading: &Heading,
+        said: mpsc::Receiver<wire::DataPlaneMessage>,
+    ) -> Result<(Streaming<wire::ControlPlaneMessage>, Option<SocketAddr>), Failure> {
+        let peer = Arc::new(OnceLock::new());
+        let channel = self.connect(heading, Arc::clone(&peer)).await?;
+        let received = SnapshotStreamClient::new(channel)
+            .max_decoding_message_size(MAX_MESSAGE)
+            .max_encoding_message_size(MAX_MESSAGE)
+            .sync(ReceiverStream::new(said))
+            .await
+            .map_err(Failure::of_status)?;
+        Ok((received.into_inner(), peer.get().copied()))
+    }
+
+    async fn connect(
+        &self,
+        heading: &Heading,
+        peer: Arc<OnceLock<SocketAddr>>,
+    ) -> Result<Channel, Failure> {
         let identity = Identity::read(&self.config.identity_dir).map_err(Failure::Identity)?;
         self.stream_metrics
             .identity_expiry
             .set(identity.not_after_unix_s);
-        let target = self.config.control_plane.clone();
-        let connect = service_fn(move |_: Uri| dial(target.clone()));
+        let target = match heading.leader {
+            Some(leader) => leader.to_string(),
+            None => self.config.control_plane.clone(),
+        };
+        let avoid = heading.avoid;
+        let connect = service_fn(move |_: Uri| {
+            let (target, peer) = (target.clone(), Arc::clone(&peer));
+            async move {
+                let stream = dial(&target, avoid).await?;
+                // Only the first connection has a stream.
+                let _ = peer.set(stream.inner().peer_addr()?);
+                Ok::<_, std::io::Error>(stream)
+            }
+        });
         Endpoint::from_static("https://control-plane.sluice.internal")
             .tls_config(identity.tls_config())
             .map_err(Failure::Connect)?
@@ -194,9 +258,28 @@ impl StreamClient {
     }
 }
 
+/// The control plane sent the data plane to another replica.
+#[derive(Debug)]
+struct Redirect {
+    /// "ip:port"; empty for whichever answers.
+    address: String,
+    from: Option<SocketAddr>,
+}
+
+impl Redirect {
+    fn line(&self) -> String {
+        match self.address.as_str() {
+            "" => "sent to ask the other replicas of the control plane".to_owned(),
+            address => format!("sent to the replica of the control plane that leads, at {address}"),
+        }
+    }
+}
+
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LAST_WAIT: Duration = Duration::from_secs(5);
 const LONG: Duration = Duration::from_secs(10);
+/// How long the leader may take to answer.
+const LEADER: Duration = Duration::from_secs(2);
 const CONNECT: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(500);

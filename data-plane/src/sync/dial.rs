@@ -8,21 +8,25 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
-/// Connects to the first address of `target` (`HOST:PORT`) that answers.
+/// Connects to the first address of `target` (`HOST:PORT`) that answers; to `avoid` only if no other does.
 ///
 /// # Errors
 ///
 /// If the name does not resolve, or none of its addresses answers in time; the error names each.
-pub(crate) async fn dial(target: String) -> io::Result<TokioIo<TcpStream>> {
-    let resolved = timeout(EACH, lookup_host(&target)).await;
+pub(crate) async fn dial(
+    target: &str,
+    avoid: Option<SocketAddr>,
+) -> io::Result<TokioIo<TcpStream>> {
+    let resolved = timeout(EACH, lookup_host(target)).await;
     let mut addresses: Vec<_> = match resolved {
         Ok(Ok(resolved)) => resolved.collect(),
-        Ok(Err(error)) => return Err(named(&target, "does not resolve", &error)),
-        Err(elapsed) => return Err(named(&target, "does not resolve in time", &elapsed)),
+        Ok(Err(error)) => return Err(named(target, "does not resolve", &error)),
+        Err(elapsed) => return Err(named(target, "does not resolve in time", &elapsed)),
     };
     // The first few may be dead for long, and the time for all of them is limited: each try begins elsewhere.
     fastrand::shuffle(&mut addresses);
-    any(&target, &addresses).await
+    addresses.sort_by_key(|address| Some(*address) == avoid);
+    any(target, &addresses).await
 }
 
 async fn any(target: &str, addresses: &[SocketAddr]) -> io::Result<TokioIo<TcpStream>> {
@@ -80,10 +84,11 @@ mod tests {
     #[tokio::test]
     async fn a_target_is_resolved_and_a_bad_one_named() {
         let (_open, open) = bound().await;
-        let stream = dial(format!("localhost:{}", open.port())).await.unwrap();
+        let target = format!("localhost:{}", open.port());
+        let stream = dial(&target, Some(open)).await.unwrap();
         assert_eq!(stream.inner().peer_addr().unwrap(), open);
         for target in ["localhost", "localhost:http", ""] {
-            let error = dial(target.to_owned()).await.unwrap_err().to_string();
+            let error = dial(target, None).await.unwrap_err().to_string();
             assert!(
                 error.starts_with(&format!("{target} does not resolve")),
                 "{error}"

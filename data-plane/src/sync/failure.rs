@@ -25,6 +25,8 @@ pub(crate) enum Failure {
     Ended,
     #[error(transparent)]
     Identity(IdentityError),
+    #[error("the leader of the control plane does not answer")]
+    Late,
     #[error("the control plane ended the stream ({:?}): {}", .0.code(), .0.message())]
     Refused(Status),
     #[error("the control plane sent what it may not")]

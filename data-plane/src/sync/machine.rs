@@ -31,6 +31,8 @@ pub(crate) enum Step {
         /// What is refused already, because it is no resource at all.
         refused: Vec<Refusal>,
     },
+    /// Go to this replica, "ip:port"; empty for whichever answers.
+    Redirect(String),
     /// Say this.
     Say(wire::DataPlaneMessage),
     /// Wait for the rest.
@@ -55,6 +57,7 @@ impl Machine {
         instance: &str,
         held: &Snapshot,
         generation: u64,
+        leader_unreachable: bool,
     ) -> wire::DataPlaneMessage {
         say(Said::Hello(wire::Hello {
             node: node.to_owned(),
@@ -62,7 +65,7 @@ impl Machine {
             build_version: env!("CARGO_PKG_VERSION").to_owned(),
             digest: held.digest().as_bytes().to_vec().into(),
             generation,
-            leader_unreachable: false,
+            leader_unreachable,
         }))
     }
 
@@ -82,8 +85,7 @@ impl Machine {
                 Ok(Step::Say(say(Said::Holdings(holdings))))
             }
             Received::Delta(delta) => self.on_delta(delta),
-            // The stream ends next, and whoever is connected to then says where to go.
-            Received::Redirect(_) => Ok(Step::Wait),
+            Received::Redirect(redirect) => Ok(Step::Redirect(redirect.address)),
         }
     }
 

@@ -18,7 +18,11 @@ pub(crate) struct SyncStatus {
 #[derive(Clone, Debug)]
 pub(crate) enum Link {
     /// There is, and what is held is what the control plane publishes, or is about to be.
-    Up { since: Timestamp },
+    Up {
+        since: Timestamp,
+        /// To whom: the control plane may have sent it to another replica.
+        address: String,
+    },
     /// There is none.
     Down {
         since: Timestamp,
@@ -41,9 +45,10 @@ impl SyncStatus {
 }
 
 impl Link {
-    pub(crate) fn up() -> Self {
+    pub(crate) fn up(address: String) -> Self {
         Self::Up {
             since: Timestamp::now(),
+            address,
         }
     }
 

@@ -16,6 +16,8 @@ use crate::programs::Programs;
 pub struct Plan {
     folder: PathBuf,
     control_plane: Program,
+    replicas: Vec<Program>,
+    clear_status: Program,
     data_planes: Vec<Program>,
     programs: Programs,
 }
@@ -25,7 +27,14 @@ impl Plan {
         let namespace = cluster.namespace();
         let folder = namespace.folder().to_owned();
         let plan = Self {
-            control_plane: control_plane(programs, cluster, &folder)?,
+            control_plane: control_plane("control-plane", programs, cluster, &folder)?
+                .arg(format!("--stream-address={}", System::stream()))
+                .arg(format!("--introspection-address={INTROSPECTION}"))
+                .arg("--metrics-address=127.0.0.1:8445"),
+            replicas: (0..System::REPLICAS)
+                .map(|replica| self::replica(replica, programs, cluster, &folder))
+                .collect::<anyhow::Result<_>>()?,
+            clear_status: clear_status(programs, cluster)?,
             data_planes: (0..System::NODES)
                 .map(|node| data_plane(programs, namespace, &folder, node))
                 .collect(),
@@ -53,6 +62,18 @@ impl Plan {
         fs::rename(new, &settings).with_context(|| format!("cannot write {}", settings.display()))
     }
 
+    /// One of several control planes that agree by a Lease on who leads.
+    #[must_use]
+    pub fn replica(&self, replica: usize) -> &Program {
+        &self.replicas[replica]
+    }
+
+    /// What takes the status of Ingresses away.
+    #[must_use]
+    pub fn clear_status(&self) -> &Program {
+        &self.clear_status
+    }
+
     /// Sluice's programs.
     #[must_use]
     pub fn programs(&self) -> &Programs {
@@ -72,22 +93,53 @@ impl Plan {
     }
 }
 
-fn control_plane(programs: &Programs, cluster: &Cluster, folder: &Path) -> anyhow::Result<Program> {
+fn replica(
+    replica: usize,
+    programs: &Programs,
+    cluster: &Cluster,
+    folder: &Path,
+) -> anyhow::Result<Program> {
+    let name = format!("control-plane-{replica}");
+    let stream = System::replica_stream(replica);
+    let introspection = System::replica_introspection(replica);
+    Ok(control_plane(&name, programs, cluster, folder)?
+        .arg("--namespace=sluice-system")
+        .arg(format!("--pod={name}"))
+        .arg(format!("--pod-address={}", stream.ip()))
+        .arg(format!("--stream-address={stream}"))
+        .arg(format!("--introspection-address={introspection}"))
+        .arg("--metrics-address=127.0.0.1:0"))
+}
+
+fn clear_status(programs: &Programs, cluster: &Cluster) -> anyhow::Result<Program> {
+    let namespace = cluster.namespace();
+    let kubeconfig = cluster.kubeconfig_for(SERVICE_ACCOUNT, Some("system:serviceaccounts"))?;
+    let logs = namespace.logs();
+    Ok(Program::new("clear-status", &programs.control_plane, &logs)
+        .inside(namespace)
+        .args(["clear-status", "--namespace=sluice-system", "--kubeconfig"])
+        .arg(kubeconfig))
+}
+
+/// A control plane, but for where it listens.
+fn control_plane(
+    name: &str,
+    programs: &Programs,
+    cluster: &Cluster,
+    folder: &Path,
+) -> anyhow::Result<Program> {
     let namespace = cluster.namespace();
     // Its rights are those of its ServiceAccount in manifests/, no more.
     let kubeconfig = cluster.kubeconfig_for(SERVICE_ACCOUNT, Some("system:serviceaccounts"))?;
     Ok(
-        Program::new("control-plane", &programs.control_plane, &namespace.logs())
+        Program::new(name, &programs.control_plane, &namespace.logs())
             .inside(namespace)
             .args(["--source=kube", "--kubeconfig"])
             .arg(kubeconfig)
             .arg("--settings")
             .arg(settings(folder))
             .arg("--identity-dir")
-            .arg(identity(folder))
-            .arg(format!("--stream-address={}", System::stream()))
-            .arg(format!("--introspection-address={INTROSPECTION}"))
-            .arg("--metrics-address=127.0.0.1:8445"),
+            .arg(identity(folder)),
     )
 }
 

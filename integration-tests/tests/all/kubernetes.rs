@@ -1,5 +1,5 @@
-//! What Sluice promises beside a real Kubernetes, one promise a file: a real API server, one control plane, three data
-//! planes, and pods on addresses of their own.
+//! What Sluice promises beside a real Kubernetes, one promise a file: a real API server, one control plane or two, three
+//! data planes, and pods on addresses of their own.
 
 mod bad_input;
 mod broken_objects;
@@ -7,6 +7,7 @@ mod certificate_rotation;
 mod change_under_load;
 mod control_plane_killed;
 mod introspection;
+mod leadership;
 mod manifests;
 mod refused_resource;
 mod rolling_backend;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use kube::runtime::utils::{Backoff, ResetTimerBackoff};
 
-/// Doubles from a fifth of a second to five: endpoints get stale while nobody watches, so it stays short; and it
-/// differs from watcher to watcher, so that an API server that returns does not get all of them at once.
+/// Doubles from a fifth of a second to one: an API server that returns is to be noticed within two seconds, and a
+/// handful of watchers is no load; and it differs from watcher to watcher, so that they do not come all at once.
 pub(crate) fn backoff() -> ResetTimerBackoff<Doubling> {
     ResetTimerBackoff::new(Doubling { last: None }, CALM)
 }
@@ -32,7 +32,7 @@ impl Backoff for Doubling {
 }
 
 const FIRST: Duration = Duration::from_millis(200);
-const LONGEST: Duration = Duration::from_secs(5);
+const LONGEST: Duration = Duration::from_secs(1);
 /// After so long without a failure the next one counts as the first. (A watcher says that it starts a list before the
 /// list has succeeded, so success alone proves nothing.)
 const CALM: Duration = Duration::from_secs(30);

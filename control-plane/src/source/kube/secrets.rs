@@ -20,7 +20,7 @@ use crate::kinds::SECRET;
 use crate::source::kube::api_server::{Failure, classify};
 use crate::source::kube::backoff::backoff;
 use crate::source::kube::kept::Kept;
-use crate::source::kube::watch::{FORBIDDEN, Watching, config};
+use crate::source::kube::watch::{Forbidden, Watching, config};
 use crate::source::{Batch, SecretAccess, SecretNames, SourceError};
 
 /// Watches what `wanted` says, for ever.
@@ -211,10 +211,12 @@ impl Secrets {
 }
 
 async fn watch_namespace(api: Api<Secret>, namespace: String, turn: u64, said: mpsc::Sender<Said>) {
+    let mut forbidden = Forbidden::default();
     loop {
         let mut events = pin!(watcher(api.clone(), config()).backoff(backoff()));
         while let Some(event) = events.next().await {
             let failure = event.as_ref().err().map(classify);
+            let said_something = !matches!(event, Ok(Event::Init));
             let said_now = Said {
                 namespace: namespace.clone(),
                 turn,
@@ -226,8 +228,11 @@ async fn watch_namespace(api: Api<Secret>, namespace: String, turn: u64, said: m
             if failure == Some(Failure::Forbidden) {
                 break;
             }
+            if failure.is_none() && said_something {
+                forbidden = Forbidden::default();
+            }
         }
-        tokio::time::sleep(FORBIDDEN).await;
+        tokio::time::sleep(forbidden.wait()).await;
     }
 }
 

@@ -18,6 +18,7 @@ use serde::de::DeserializeOwned;
 use sluice_translate::Object;
 use tokio::sync::mpsc;
 
+use crate::kinds::NODE;
 use crate::source::kube::api_server::{ApiServer, Failure};
 use crate::source::kube::backoff::backoff;
 use crate::source::kube::kept::Kept;
@@ -45,6 +46,7 @@ where
     let api: Api<K> = Api::all(watching.client.clone());
     let mut kept = Kept::new(into_object);
     let mut listed = false;
+    let mut forbidden = Forbidden::default();
     loop {
         let mut events = pin!(watcher(api.clone(), config()).backoff(backoff()));
         while let Some(event) = events.next().await {
@@ -52,11 +54,18 @@ where
                 Ok(event) => event,
                 Err(error) => match watching.api_server.failed(kind, &error).await? {
                     Failure::Passing => continue,
-                    Failure::Forbidden => break,
+                    Failure::Forbidden => {
+                        // Without Nodes there is no status, and nobody new may read metrics; routes need none of it.
+                        if kind == NODE && !std::mem::replace(&mut listed, true) {
+                            watching.listed().await?;
+                        }
+                        break;
+                    }
                 },
             };
             if !matches!(event, Event::Init) {
                 watching.api_server.answered(kind).await?;
+                forbidden = Forbidden::default();
             }
             let done = matches!(event, Event::InitDone);
             if let Some(batch) = kept.take_in(event, |_| true) {
@@ -67,7 +76,7 @@ where
                 watching.listed().await?;
             }
         }
-        tokio::time::sleep(FORBIDDEN).await;
+        tokio::time::sleep(forbidden.wait()).await;
     }
 }
 
@@ -96,6 +105,40 @@ pub(crate) fn config() -> watcher::Config {
     watcher::Config::default().timeout(TIMEOUT_SECONDS)
 }
 
+/// How long a watcher waits that was forbidden to watch: an API server that starts forbids everything until it has read
+/// its RBAC objects, so the first times are short.
+#[derive(Default)]
+pub(crate) struct Forbidden {
+    last: Option<Duration>,
+}
+
+impl Forbidden {
+    pub(crate) fn wait(&mut self) -> Duration {
+        let next = self
+            .last
+            .map_or(FORBIDDEN_FIRST, |last| (last * 2).min(FORBIDDEN));
+        self.last = Some(next);
+        next
+    }
+}
+
+const FORBIDDEN_FIRST: Duration = Duration::from_millis(250);
 /// A grant is picked up by then.
-pub(crate) const FORBIDDEN: Duration = Duration::from_secs(5);
+const FORBIDDEN: Duration = Duration::from_secs(5);
 const TIMEOUT_SECONDS: u32 = 60;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_doubted_soon_at_first_and_then_less_often() {
+        let mut forbidden = Forbidden::default();
+        let first = [forbidden.wait(), forbidden.wait(), forbidden.wait()];
+        assert!(
+            first.iter().sum::<Duration>() < Duration::from_secs(2),
+            "{first:?}"
+        );
+        assert_eq!((0..9).map(|_| forbidden.wait()).max(), Some(FORBIDDEN));
+    }
+}

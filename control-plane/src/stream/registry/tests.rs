@@ -15,6 +15,7 @@ fn introduction(node: &str, instance: &str) -> Introduction {
         build_version: String::new(),
         digest: Version::of(b""),
         generation: 0,
+        leader_unreachable: false,
     }
 }
 

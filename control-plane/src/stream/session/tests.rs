@@ -60,6 +60,7 @@ fn hello(holds: &Snapshot, generation: u64) -> Introduction {
         build_version: "0.1.0".to_owned(),
         digest: holds.digest(),
         generation,
+        leader_unreachable: false,
     }
 }
 

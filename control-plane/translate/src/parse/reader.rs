@@ -2,7 +2,7 @@
 //!
 //! It does not cut a text into documents (`documents.rs`).
 
-use k8s_openapi::api::core::v1::{Secret, Service};
+use k8s_openapi::api::core::v1::{Node, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -103,6 +103,14 @@ impl Reader {
                     body,
                     |secret: &mut Secret| &mut secret.metadata,
                     Object::Secret,
+                );
+            }
+            ("v1", "Node") => {
+                self.typed(
+                    reference,
+                    body,
+                    |node: &mut Node| &mut node.metadata,
+                    Object::Node,
                 );
             }
             ("", _) | (_, "") => self.problem(
@@ -240,7 +248,7 @@ impl Header {
         ObjectReference {
             kind: self.kind.clone(),
             namespace: match self.kind.as_str() {
-                "IngressClass" => String::new(),
+                "IngressClass" | "Node" => String::new(),
                 "Ingress" | "Service" | "EndpointSlice" | "Secret" => {
                     namespace.unwrap_or_else(|| "default".to_owned())
                 }

@@ -7,8 +7,10 @@ use serde_saphyr::Spanned;
 use sluice_proto::{AccessLog, Limits, MissingCertificate, Settings, Timeouts};
 
 use crate::settings::listeners::{ListenerFile, check};
-use crate::settings::value::{Controllers, Header, Number, Range, Text, Timeout};
-use crate::settings::{EdgeSettings, IngressSettings, SecretReference, SettingsError};
+use crate::settings::value::{Controllers, Header, Number, PublishedAddress, Range, Text, Timeout};
+use crate::settings::{
+    EdgeSettings, IngressSettings, SecretReference, SettingsError, StatusSettings,
+};
 use crate::yaml;
 
 /// Parses the text of a settings file.
@@ -32,6 +34,7 @@ pub(super) fn parse(text: &str) -> Result<EdgeSettings, SettingsError> {
             namespace: secret.namespace.0,
             name: secret.secret_name.0,
         }),
+        status: file.status.unwrap_or_default().into_settings(),
         edge: Settings {
             trusted_ranges: trusted_proxies
                 .ranges
@@ -52,7 +55,11 @@ pub(super) fn parse(text: &str) -> Result<EdgeSettings, SettingsError> {
                 }
                 MissingCertificateFile::RefuseHandshake => MissingCertificate::RefuseHandshake,
             },
-            metrics_ranges: default.edge.metrics_ranges,
+            metrics_ranges: (file.metrics.unwrap_or_default().allowed_ranges)
+                .unwrap_or_default()
+                .into_iter()
+                .map(|range| range.0)
+                .collect(),
         },
     })
 }
@@ -68,6 +75,8 @@ struct File {
     limits: Option<LimitsFile>,
     access_log: Option<AccessLogFile>,
     missing_certificate: MissingCertificateFile,
+    metrics: Option<MetricsFile>,
+    status: Option<StatusFile>,
 }
 
 #[derive(Default, Deserialize)]
@@ -122,6 +131,19 @@ struct AccessLogFile {
     enabled: bool,
 }
 
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct MetricsFile {
+    allowed_ranges: Option<Vec<Range>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct StatusFile {
+    publish: Option<bool>,
+    addresses: Option<Vec<PublishedAddress>>,
+}
+
 #[derive(Clone, Copy, Default, Deserialize)]
 enum MissingCertificateFile {
     #[default]
@@ -141,6 +163,17 @@ impl IngressFile {
                 .unwrap_or(default.allow_external_name),
             hosts_across_namespaces: (self.hosts_across_namespaces)
                 .unwrap_or(default.hosts_across_namespaces),
+        }
+    }
+}
+
+impl StatusFile {
+    fn into_settings(self) -> StatusSettings {
+        let default = StatusSettings::default();
+        let addresses = self.addresses.unwrap_or_default().into_iter();
+        StatusSettings {
+            publish: self.publish.unwrap_or(default.publish),
+            addresses: addresses.map(|address| address.0).collect(),
         }
     }
 }

@@ -8,6 +8,8 @@ use ipnet::IpNet;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
+use crate::settings::StatusAddress;
+
 /// A timeout: what data planes accept as one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Timeout(pub(super) Duration);
@@ -106,6 +108,31 @@ impl<'de> Deserialize<'de> for Range {
                 "{text:?} is no CIDR range, such as 10.0.0.0/8 or 2001:db8::/32"
             ))),
         }
+    }
+}
+
+/// What stands in the status of an Ingress: an IP address or a DNS name.
+pub(super) struct PublishedAddress(pub(super) StatusAddress);
+
+impl<'de> Deserialize<'de> for PublishedAddress {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if let Ok(address) = text.parse() {
+            return Ok(Self(StatusAddress::Ip(address)));
+        }
+        // What the API server takes as `hostname`: "a lowercase RFC 1123 subdomain".
+        let label = |label: &str| {
+            let byte =
+                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+            let ends = label.starts_with('-') || label.ends_with('-');
+            (1..=63).contains(&label.len()) && !ends && label.bytes().all(byte)
+        };
+        if text.len() > 253 || !text.split('.').all(label) {
+            return Err(D::Error::custom(format!(
+                "{text:?} is neither an IP address nor a DNS name in lower case"
+            )));
+        }
+        Ok(Self(StatusAddress::Hostname(text)))
     }
 }
 

@@ -15,7 +15,7 @@ use proptest::sample::SizeRange;
 use sluice_proto::{CertificateMaterial, Resource};
 use sluice_translate::{
     Change, EdgeSettings, Object, Objects, Options, Translation, parse_objects, referenced_secrets,
-    retranslate_endpoints, translate,
+    retranslate, translate,
 };
 
 use crate::objects_strategy::{Step, any_object, any_settings, any_step};
@@ -51,7 +51,7 @@ proptest! {
             let services = objects.take_changed_services();
             current = match change {
                 Change::Nothing => current,
-                Change::Endpoints => retranslate_endpoints(&objects, &current, &services),
+                Change::Surroundings => retranslate(&objects, &current, &services),
                 Change::Everything => translate(&objects, &options),
             };
             prop_assert_eq!(&current, &translate(&objects, &options), "{:?} after {}", change, described);

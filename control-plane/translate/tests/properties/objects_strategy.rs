@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{
-    Secret, Service, ServicePort, ServiceSpec, TypedLocalObjectReference,
+    Node, NodeSpec, Secret, Service, ServicePort, ServiceSpec, TypedLocalObjectReference,
 };
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice};
 use k8s_openapi::api::networking::v1::{
@@ -64,7 +64,27 @@ pub(crate) fn any_object() -> impl Strategy<Value = Object> {
         4 => service().prop_map(Object::Service),
         4 => slice().prop_map(Object::EndpointSlice),
         2 => secret().prop_map(Object::Secret),
+        1 => node().prop_map(Object::Node),
     ]
+}
+
+fn node() -> impl Strategy<Value = Node> {
+    let ranges = select(&["10.244.0.0/24", "10.244.1.0/24"][..]);
+    (
+        metadata(&["node-a", "node-b"]),
+        proptest::option::of(ranges),
+    )
+        .prop_map(|(mut metadata, range)| {
+            metadata.namespace = None;
+            Node {
+                metadata,
+                spec: Some(NodeSpec {
+                    pod_cidr: range.map(str::to_owned),
+                    ..NodeSpec::default()
+                }),
+                status: None,
+            }
+        })
 }
 
 fn class() -> impl Strategy<Value = IngressClass> {

@@ -66,6 +66,7 @@ impl DataPlane {
                         .unwrap()
                 }
             }
+            Message::Redirect(_) => unreachable!("a session sends nobody away"),
         };
         self.inbox.extend(messages);
     }
