@@ -262,7 +262,7 @@ async fn receive_sockets(
                 if asked.is_some_and(|asked: Instant| asked.elapsed() > SILENCE) {
                     return Err(Failure::Withheld);
                 }
-                if successor.asks(!own.edge.snapshot().is_empty()) {
+                if successor.asks(|| !own.edge.snapshot().is_empty()) {
                     asked = Some(Instant::now());
                     channel.send(Body::Take(Empty {})).await?;
                 }

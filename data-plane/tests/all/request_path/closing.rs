@@ -19,7 +19,7 @@ async fn a_drain_resets_nobody_who_has_connected() {
             edge.edge.status().connections > 0
         })
         .await;
-        edge.edge.drain(Duration::from_secs(2)).await;
+        edge.edge.drain(Duration::from_secs(1)).await;
         assert_eq!(lost(clients).await, Vec::<String>::new());
     }
 }
@@ -85,6 +85,6 @@ async fn lost(clients: JoinSet<Option<String>>) -> Vec<String> {
     ended.into_iter().flatten().collect()
 }
 
-const ROUNDS: usize = 4;
+const ROUNDS: usize = 6;
 const CLIENTS: usize = 32;
 const PATIENCE: Duration = Duration::from_secs(5);
