@@ -4,6 +4,8 @@
 //! this thread: stream client, disk copy, admin socket, metrics, hand-over, signals        the edge's own threads: requests
 //! ```
 
+mod restore;
+
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -19,10 +21,11 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep};
 
 use crate::admin::{self, Admin, MetricsPort};
+use crate::app::restore::{Restored, restore};
 use crate::args::{Args, Command, OnOff, RunArgs};
 use crate::disk_copy::{DiskCopy, Kept, Writer};
 use crate::edge::{Edge, EdgeConfig};
-use crate::hand_over::{self, Birth, HandOver, HandOverConfig, Handed, Keep, Leave, Part};
+use crate::hand_over::{self, Birth, HandOver, HandOverConfig, Keep, Leave, Part};
 use crate::health::Health;
 use crate::identity::{self, SealKeys};
 use crate::log;
@@ -286,85 +289,6 @@ fn edge_config(args: &RunArgs) -> anyhow::Result<EdgeConfig> {
             .collect(),
         access_log: Box::new(std::io::stdout()),
     })
-}
-
-/// What was served before this process.
-#[derive(Clone, Copy, Default)]
-struct Restored {
-    /// 0 if nothing.
-    generation: u64,
-    endpoints_stale: bool,
-}
-
-/// Serves what was served last, if that is known.
-async fn restore(
-    disk_copy: &Arc<DiskCopy>,
-    edge: &Arc<Edge>,
-    metrics: &Metrics,
-    handed: Option<Handed>,
-) -> anyhow::Result<Restored> {
-    let (copy, edge) = (Arc::clone(disk_copy), Arc::clone(edge));
-    let restored = tokio::task::spawn_blocking(move || match handed {
-        Some(handed) => {
-            serve_kept(&edge, &handed.kept);
-            // The other process's disk ends with its pod.
-            if let Err(error) = copy.save(&handed.kept) {
-                let error: &dyn std::error::Error = &error;
-                tracing::error!(error, "the snapshot that was handed over is not on disk");
-            }
-            Restored {
-                generation: handed.kept.generation,
-                endpoints_stale: handed.endpoints_stale,
-            }
-        }
-        None => restore_from_disk(&copy, &edge),
-    });
-    let restored = restored
-        .await
-        .context("reading the disk copy ended early")?;
-    metrics.set_generation(restored.generation);
-    Ok(restored)
-}
-
-fn restore_from_disk(copy: &DiskCopy, edge: &Edge) -> Restored {
-    match copy.load() {
-        Ok(None) => {
-            tracing::info!(
-                "no snapshot on disk; nothing is served until the control plane sends one"
-            );
-            Restored::default()
-        }
-        Ok(Some(kept)) => {
-            serve_kept(edge, &kept);
-            tracing::info!(
-                generation = kept.generation,
-                resources = kept.snapshot.len(),
-                "serving the snapshot on disk until the control plane sends a newer one"
-            );
-            Restored {
-                generation: kept.generation,
-                endpoints_stale: true,
-            }
-        }
-        Err(error) => {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "no snapshot from disk; nothing is served until the control plane sends one"
-            );
-            Restored::default()
-        }
-    }
-}
-
-fn serve_kept(edge: &Edge, kept: &Kept) {
-    for refusal in edge.restore(&kept.certificates, &kept.snapshot) {
-        tracing::error!(
-            kind = refusal.kind,
-            name = refusal.name,
-            reason = refusal.reason,
-            "refused a resource of the snapshot that was served before"
-        );
-    }
 }
 
 struct Signals {

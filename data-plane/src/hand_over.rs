@@ -1,7 +1,7 @@
 //! Hands the listening sockets and the snapshot of a node's data plane to the process that comes after it, so that an update
 //! refuses nobody: both processes of the node meet at an abstract unix socket.
 //!
-//! [`take_over`] is the part of the one that wants the sockets, [`hold`] of the one that has them, with one [`session`] for
+//! [`meet`] and [`take_over`] are the part of the one that wants the sockets, [`hold`] of the one that has them, with one [`session`] for
 //! each that wants them; [`holder`] and [`successor`] decide, without any I/O. [`greet`] proves to each end that the other
 //! belongs to this installation ([`authentication`]), [`channel`] carries messages ([`message`]) and descriptors.
 //!
@@ -14,6 +14,7 @@ mod channel;
 mod greet;
 mod hold;
 mod holder;
+mod meet;
 mod message;
 mod session;
 mod socket;
@@ -34,15 +35,16 @@ use crate::disk_copy::{DiskCopy, Kept};
 use crate::edge::Edge;
 use crate::hand_over::authentication::Secret;
 use crate::hand_over::hold::hold;
+use crate::hand_over::meet::{Met, Unmet, meet, snapshot};
 use crate::hand_over::message::Greeting;
 use crate::hand_over::status::HandOverMetrics;
-use crate::hand_over::take_over::{Met, Unmet, meet, snapshot, take_over};
+use crate::hand_over::take_over::take_over;
 use crate::identity::SealKeys;
 use crate::metrics::Metrics;
 
 pub(crate) use crate::hand_over::birth::Birth;
+pub(crate) use crate::hand_over::meet::Handed;
 pub(crate) use crate::hand_over::status::{Part, Status};
-pub(crate) use crate::hand_over::take_over::Handed;
 
 /// What a hand-over is made with.
 pub(crate) struct HandOverConfig<'a> {

@@ -31,8 +31,8 @@ impl Successor {
     }
 
     /// Returns whether to ask for the sockets now: they are worth nothing to a process that has no snapshot to serve.
-    pub(super) fn asks(&mut self, has_snapshot: bool) -> bool {
-        let asks = *self == Self::Offered && has_snapshot;
+    pub(super) fn asks(&mut self, has_snapshot: impl FnOnce() -> bool) -> bool {
+        let asks = *self == Self::Offered && has_snapshot();
         if asks {
             *self = Self::Asking;
         }
@@ -52,25 +52,25 @@ mod tests {
     #[test]
     fn it_asks_once_when_it_has_a_snapshot_and_an_offer() {
         let mut successor = Successor::new();
-        assert!(!successor.asks(true));
+        assert!(!successor.asks(|| true));
         successor.offered();
-        assert!(!successor.asks(false));
-        assert!(successor.asks(true));
-        assert!(!successor.asks(true));
+        assert!(!successor.asks(|| false));
+        assert!(successor.asks(|| true));
+        assert!(!successor.asks(|| true));
         successor.offered();
-        assert!(!successor.asks(true), "it has asked already");
+        assert!(!successor.asks(|| true), "it has asked already");
     }
 
     #[test]
     fn it_waits_when_told_to_and_asks_again_when_it_is_its_turn() {
         let mut successor = Successor::new();
         successor.offered();
-        assert!(successor.asks(true));
+        assert!(successor.asks(|| true));
         successor.told_to_wait(Why::Another);
-        assert!(!successor.asks(true) && !successor.is_standby());
+        assert!(!successor.asks(|| true) && !successor.is_standby());
         successor.told_to_wait(Why::Newer);
         assert!(successor.is_standby());
         successor.offered();
-        assert!(successor.asks(true));
+        assert!(successor.asks(|| true));
     }
 }

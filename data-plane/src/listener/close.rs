@@ -61,3 +61,50 @@ const FIRST_PACKETS_DROPPED: [SockFilter; 5] = [
     SockFilter::new(RETURN, 0, 0, 0),
     SockFilter::new(RETURN, 0, 0, u32::MAX),
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::io::{ErrorKind, Read as _, Write as _};
+    use std::net::TcpStream;
+
+    use socket2::{Domain, Socket, Type};
+    use tokio::net::TcpListener as Acceptor;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn new_connections_are_kept_out_and_open_ones_go_on() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut client = TcpStream::connect(address).unwrap();
+        keep_new_ones_out(&listener).unwrap();
+        let (mut accepted, _) = listener.accept().unwrap();
+        client.write_all(b"hello").unwrap();
+        let mut heard = [0; 5];
+        accepted.read_exact(&mut heard).unwrap();
+        assert_eq!(&heard, b"hello");
+        let late = TcpStream::connect_timeout(&address, HANDSHAKE);
+        assert_eq!(late.unwrap_err().kind(), ErrorKind::TimedOut);
+    }
+
+    // The client hears nothing for a while, so that its handshake is under way while the listener closes.
+    #[tokio::test]
+    async fn a_handshake_that_is_under_way_ends() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        client.set_nonblocking(true).unwrap();
+        client
+            .attach_filter(&[SockFilter::new(RETURN, 0, 0, 0)])
+            .unwrap();
+        let _under_way = client.connect(&address.into());
+        keep_new_ones_out(&listener).unwrap();
+        client.detach_filter().unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let listener = Acceptor::from_std(listener).unwrap();
+        // The kernel says its part of the handshake again after a second.
+        let accepted = timeout(Duration::from_secs(10), listener.accept()).await;
+        accepted.unwrap().unwrap();
+    }
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::harness::*;
 
@@ -19,7 +19,7 @@ async fn a_drain_resets_nobody_who_has_connected() {
             edge.edge.status().connections > 0
         })
         .await;
-        edge.edge.drain(Duration::from_secs(2)).await;
+        edge.edge.drain(Duration::from_secs(1)).await;
         assert_eq!(lost(clients).await, Vec::<String>::new());
     }
 }
@@ -36,6 +36,34 @@ async fn a_listener_that_is_removed_resets_nobody_who_has_connected() {
         .await;
         edge.remove(&http);
         assert_eq!(lost(clients).await, Vec::<String>::new());
+    }
+}
+
+// Who comes while a listener closes is not answered at all, sends its first packet again after a second, and is refused then.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_while_a_listener_closes_is_refused_a_second_later() {
+    for removed in [true, false] {
+        eventually("a connection that was kept out", async || {
+            let (_backend, mut edge) = quick().await;
+            let address = edge.http();
+            let [http, _] = listeners();
+            let draining = async {
+                if removed {
+                    edge.remove(&http);
+                } else {
+                    edge.edge.drain(Duration::from_secs(5)).await;
+                }
+            };
+            // The other one stops the time while the listener closes, unless the machine is very busy.
+            let coming = async {
+                tokio::task::yield_now().await;
+                let start = Instant::now();
+                let refused = TcpStream::connect(address).await.is_err();
+                refused && start.elapsed() > Duration::from_millis(500)
+            };
+            tokio::join!(draining, coming).1
+        })
+        .await;
     }
 }
 
@@ -85,6 +113,6 @@ async fn lost(clients: JoinSet<Option<String>>) -> Vec<String> {
     ended.into_iter().flatten().collect()
 }
 
-const ROUNDS: usize = 4;
+const ROUNDS: usize = 6;
 const CLIENTS: usize = 32;
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -116,6 +116,64 @@ async fn a_successor_that_is_told_to_stop_gives_back_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_comes_while_the_old_one_drains_takes_over() {
+    let site = Site::new();
+    let web = Backend::saying("web").await;
+    let mut control_plane = site.control_plane().await;
+    let old = site.data_plane();
+    let _session = control_plane.serve(7, &shop(web.address)).await;
+    site.ready().await;
+    let idle = Client::http1(site.http()).await;
+    let load = Load::start(site.http());
+    load.more(50).await;
+    old.signal(Signal::TERM);
+    site.unready("draining").await;
+    let pod = site.pod("new");
+    let _new = pod.start();
+    pod.ready().await;
+    pod.part("holder").await;
+    site.first_part("let go").await;
+    load.more(50).await;
+    drop(idle);
+    assert!(old.ended().await.success());
+    load.more(50).await;
+    assert_eq!(load.end().await.1, Vec::<String>::new());
+}
+
+// Whoever has the sockets alone again closes them so that nobody is reset: who comes is kept out, and refused a second later.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_one_closes_without_a_reset() {
+    eventually("a connection that was kept out", async || {
+        let site = Site::new();
+        let web = Backend::saying("web").await;
+        let mut control_plane = site.control_plane().await;
+        let old = site.data_plane();
+        let _session = control_plane.serve(7, &shop(web.address)).await;
+        site.ready().await;
+        let pod = site.pod("new");
+        let new = pod.start();
+        pod.ready().await;
+        assert!(old.end(Signal::TERM).await.success());
+        new.signal(Signal::TERM);
+        let longest = async {
+            let mut longest = Duration::ZERO;
+            loop {
+                let start = Instant::now();
+                let connected = tokio::net::TcpStream::connect(site.http()).await;
+                longest = longest.max(start.elapsed());
+                if connected.is_err() {
+                    return longest;
+                }
+            }
+        };
+        let longest = within("the end of the listener", longest).await;
+        assert!(new.ended().await.success());
+        longest > Duration::from_millis(500)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_old_one_that_is_restarted_does_not_steal_back_and_is_there_when_it_is_needed() {
     let site = Site::new();
     let web = Backend::saying("web").await;
