@@ -2,9 +2,7 @@
 //!
 //! It does not cut a text into documents (`documents.rs`).
 
-use k8s_openapi::api::core::v1::{Node, Secret, Service};
-use k8s_openapi::api::discovery::v1::EndpointSlice;
-use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
+use k8s_openapi::Metadata;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -66,53 +64,15 @@ impl Reader {
         let reference = header.reference();
         match (header.api_version.as_str(), header.kind.as_str()) {
             ("networking.k8s.io/v1", "IngressClass") => {
-                self.typed(
-                    reference,
-                    body,
-                    |class: &mut IngressClass| &mut class.metadata,
-                    Object::IngressClass,
-                );
+                self.typed(reference, body, Object::IngressClass)
             }
-            ("networking.k8s.io/v1", "Ingress") => {
-                self.typed(
-                    reference,
-                    body,
-                    |ingress: &mut Ingress| &mut ingress.metadata,
-                    Object::Ingress,
-                );
-            }
-            ("v1", "Service") => {
-                self.typed(
-                    reference,
-                    body,
-                    |service: &mut Service| &mut service.metadata,
-                    Object::Service,
-                );
-            }
+            ("networking.k8s.io/v1", "Ingress") => self.typed(reference, body, Object::Ingress),
+            ("v1", "Service") => self.typed(reference, body, Object::Service),
             ("discovery.k8s.io/v1", "EndpointSlice") => {
-                self.typed(
-                    reference,
-                    body,
-                    |slice: &mut EndpointSlice| &mut slice.metadata,
-                    Object::EndpointSlice,
-                );
+                self.typed(reference, body, Object::EndpointSlice)
             }
-            ("v1", "Secret") => {
-                self.typed(
-                    reference,
-                    body,
-                    |secret: &mut Secret| &mut secret.metadata,
-                    Object::Secret,
-                );
-            }
-            ("v1", "Node") => {
-                self.typed(
-                    reference,
-                    body,
-                    |node: &mut Node| &mut node.metadata,
-                    Object::Node,
-                );
-            }
+            ("v1", "Secret") => self.typed(reference, body, Object::Secret),
+            ("v1", "Node") => self.typed(reference, body, Object::Node),
             ("", _) | (_, "") => self.problem(
                 None,
                 ProblemCode::DocumentMalformed,
@@ -131,21 +91,21 @@ impl Reader {
     }
 
     /// Reads an object of a kind that is known.
-    fn typed<K: DeserializeOwned>(
+    fn typed<K>(
         &mut self,
         reference: ObjectReference,
         body: &impl Body,
-        metadata: fn(&mut K) -> &mut ObjectMeta,
         into_object: fn(K) -> Object,
-    ) {
+    ) where
+        K: DeserializeOwned + Metadata<Ty = ObjectMeta>,
+    {
         let (mut object, unknown) = match body.read::<K>() {
             Ok(read) => read,
             Err(unreadable) => return self.malformed(Some(reference), unreadable),
         };
-        let object_metadata = metadata(&mut object);
-        object_metadata.namespace =
-            Some(reference.namespace.clone()).filter(|name| !name.is_empty());
-        object_metadata.name = Some(reference.name.clone());
+        let metadata = object.metadata_mut();
+        metadata.namespace = Some(reference.namespace.clone()).filter(|name| !name.is_empty());
+        metadata.name = Some(reference.name.clone());
         if !is_name(&reference.name)
             || !(reference.namespace.is_empty() || is_name(&reference.namespace))
         {
