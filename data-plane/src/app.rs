@@ -71,8 +71,8 @@ fn runtime() -> anyhow::Result<Runtime> {
 
 async fn serve(args: &RunArgs) -> anyhow::Result<()> {
     let mut signals = Signals::catch()?;
-    let seal_key = identity::seal_key(&args.identity_dir)?;
-    let disk_copy = Arc::new(DiskCopy::open(&args.state_dir, &seal_key)?);
+    let seal_keys = identity::seal_keys(&args.identity_dir)?;
+    let disk_copy = Arc::new(DiskCopy::open(&args.state_dir, &seal_keys)?);
     let sockets = Sockets::bind(args).await?;
     let _claim = disk_copy.claim()?;
     let metrics = Arc::new(Metrics::new());

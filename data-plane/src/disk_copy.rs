@@ -1,8 +1,9 @@
 //! The copy of the last accepted snapshot on this node's disk, from which a restarted data plane serves while the control
 //! plane is away.
 //!
-//! It holds TLS keys, so it is sealed (AES-256-GCM, with a key derived from the seal key of the identity folder); the
-//! seal is its checksum, too. Whatever is wrong with it, it is as if there were none: it is never trusted in part.
+//! It holds TLS keys, so it is sealed (AES-256-GCM, with a key derived from the seal key of the identity folder; the one
+//! before still opens it); the seal is its checksum, too. Whatever is wrong with it, it is as if there were none: it is
+//! never trusted in part.
 
 mod format;
 mod writer;
@@ -13,17 +14,26 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use sluice_proto::Snapshot;
 
 pub use crate::disk_copy::format::Damage;
 use crate::disk_copy::format::Seal;
 pub(crate) use crate::disk_copy::writer::Writer;
+use crate::identity::SealKeys;
 
 /// Where the copy is, and what seals it.
 #[derive(Debug)]
 pub struct DiskCopy {
     folder: PathBuf,
-    seal: Seal,
+    seals: ArcSwap<Seals>,
+}
+
+/// The seals of now and of before.
+#[derive(Debug)]
+struct Seals {
+    current: Seal,
+    previous: Option<Seal>,
 }
 
 /// What is kept: enough to serve as before.
@@ -82,7 +92,7 @@ impl DiskCopy {
     /// # Errors
     ///
     /// If it cannot be made.
-    pub fn open(folder: &Path, seal_key: &[u8; 32]) -> Result<Self, DiskCopyError> {
+    pub fn open(folder: &Path, seal_keys: &SealKeys) -> Result<Self, DiskCopyError> {
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -90,8 +100,13 @@ impl DiskCopy {
             .map_err(|source| disk("create", folder, source))?;
         Ok(Self {
             folder: folder.to_owned(),
-            seal: Seal::derive(seal_key),
+            seals: ArcSwap::from_pointee(Seals::derive(seal_keys)),
         })
+    }
+
+    /// Seals with these keys from now on. What is on the disk stays as it is until the next save.
+    pub fn follow(&self, seal_keys: &SealKeys) {
+        self.seals.store(Arc::new(Seals::derive(seal_keys)));
     }
 
     /// Keeps other processes out of the folder until what is returned is dropped, or this process ends: two that write one
@@ -134,7 +149,7 @@ impl DiskCopy {
         file.take(format::MAX_BYTES + 1)
             .read_to_end(&mut sealed)
             .map_err(|source| disk("read", &path, source))?;
-        match self.seal.open(sealed) {
+        match self.seals.load().open(sealed) {
             Ok(kept) => Ok(Some(kept)),
             Err(source) => Err(DiskCopyError::Damaged { path, source }),
         }
@@ -148,10 +163,11 @@ impl DiskCopy {
     /// If it cannot be written; what was kept stays.
     pub fn save(&self, kept: &Kept) -> Result<(), DiskCopyError> {
         let path = self.path();
-        let sealed = (self.seal.seal(kept)).map_err(|source| DiskCopyError::Damaged {
-            path: path.clone(),
-            source,
-        })?;
+        let sealed =
+            (self.seals.load().current.seal(kept)).map_err(|source| DiskCopyError::Damaged {
+                path: path.clone(),
+                source,
+            })?;
         let temporary = self.folder.join("snapshot.new");
         write(&temporary, &sealed).map_err(|source| disk("write", &temporary, source))?;
         fs::rename(&temporary, &path).map_err(|source| disk("replace", &path, source))?;
@@ -161,6 +177,27 @@ impl DiskCopy {
 
     fn path(&self) -> PathBuf {
         self.folder.join("snapshot")
+    }
+}
+
+impl Seals {
+    fn derive(keys: &SealKeys) -> Self {
+        Self {
+            current: Seal::derive(&keys.current),
+            previous: keys.previous.as_ref().map(Seal::derive),
+        }
+    }
+
+    fn open(&self, sealed: Vec<u8>) -> Result<Kept, Damage> {
+        let Some(previous) = &self.previous else {
+            return self.current.open(sealed);
+        };
+        // Opening happens in place and spoils what does not open.
+        let again = sealed.clone();
+        match self.current.open(sealed) {
+            Err(Damage::Broken) => previous.open(again),
+            opened => opened,
+        }
     }
 }
 
@@ -189,10 +226,17 @@ mod tests {
 
     use super::*;
 
+    pub(super) fn keys(current: u8, previous: Option<u8>) -> SealKeys {
+        SealKeys {
+            current: [current; 32],
+            previous: previous.map(|previous| [previous; 32]),
+        }
+    }
+
     #[test]
     fn what_is_saved_is_loaded_and_only_its_owner_reads_it() {
         let folder = tempfile::tempdir().unwrap();
-        let copy = DiskCopy::open(&folder.path().join("state"), &[7; 32]).unwrap();
+        let copy = DiskCopy::open(&folder.path().join("state"), &keys(7, None)).unwrap();
         assert_eq!(copy.load().unwrap(), None);
         let kept = format::tests::kept(3);
         copy.save(&kept).unwrap();
@@ -206,7 +250,7 @@ mod tests {
     #[test]
     fn a_folder_has_one_owner_at_a_time() {
         let folder = tempfile::tempdir().unwrap();
-        let copy = DiskCopy::open(folder.path(), &[7; 32]).unwrap();
+        let copy = DiskCopy::open(folder.path(), &keys(7, None)).unwrap();
         let claim = copy.claim().unwrap();
         let error = copy.claim().unwrap_err();
         assert!(matches!(error, DiskCopyError::Taken { .. }), "{error}");
@@ -217,10 +261,25 @@ mod tests {
     #[test]
     fn another_key_opens_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let copy = DiskCopy::open(folder.path(), &[7; 32]).unwrap();
+        let copy = DiskCopy::open(folder.path(), &keys(7, None)).unwrap();
         copy.save(&format::tests::kept(1)).unwrap();
-        let other = DiskCopy::open(folder.path(), &[8; 32]).unwrap();
+        let other = DiskCopy::open(folder.path(), &keys(8, None)).unwrap();
         let error = other.load().unwrap_err();
+        assert!(matches!(error, DiskCopyError::Damaged { .. }), "{error}");
+    }
+
+    #[test]
+    fn the_key_before_still_opens_and_seals_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let copy = DiskCopy::open(folder.path(), &keys(7, None)).unwrap();
+        copy.save(&format::tests::kept(1)).unwrap();
+        copy.follow(&keys(8, Some(7)));
+        assert_eq!(copy.load().unwrap(), Some(format::tests::kept(1)));
+        copy.save(&format::tests::kept(2)).unwrap();
+        copy.follow(&keys(8, None));
+        assert_eq!(copy.load().unwrap(), Some(format::tests::kept(2)));
+        copy.follow(&keys(9, Some(7)));
+        let error = copy.load().unwrap_err();
         assert!(matches!(error, DiskCopyError::Damaged { .. }), "{error}");
     }
 }

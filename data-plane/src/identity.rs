@@ -5,6 +5,7 @@
 use std::fmt;
 use std::fs;
 use std::io;
+use std::iter;
 use std::path::{Path, PathBuf};
 
 use rustls_pki_types::pem::PemObject as _;
@@ -66,16 +67,43 @@ impl fmt::Debug for Identity {
     }
 }
 
-/// Returns the secret that the copy on disk is sealed with.
+/// The secrets that all data planes share: keys for the copy on disk are derived from them. `Debug` shows none of them.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub struct SealKeys {
+    /// What is sealed with from now on.
+    pub current: [u8; 32],
+    /// What was sealed with before, and is still accepted.
+    pub previous: Option<[u8; 32]>,
+}
+
+/// Returns the secrets that the copy on disk is sealed with.
 ///
 /// # Errors
 ///
-/// If the file cannot be read, or does not hold 32 bytes in hexadecimal.
-pub fn seal_key(folder: &Path) -> Result<[u8; 32], IdentityError> {
-    let text = String::from_utf8(read(folder, SEAL_KEY)?).unwrap_or_default();
-    parse_hex(text.trim()).ok_or_else(|| IdentityError::SealKey {
-        path: folder.join(SEAL_KEY),
+/// If a file cannot be read, or does not hold 32 bytes in hexadecimal. Only the previous one may be missing.
+pub fn seal_keys(folder: &Path) -> Result<SealKeys, IdentityError> {
+    let previous = match seal_key(folder, PREVIOUS_SEAL_KEY) {
+        Ok(key) => Some(key),
+        Err(IdentityError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    Ok(SealKeys {
+        current: seal_key(folder, SEAL_KEY)?,
+        previous,
     })
+}
+
+impl SealKeys {
+    /// Returns them, the current one first.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8; 32]> {
+        iter::once(&self.current).chain(&self.previous)
+    }
+}
+
+impl fmt::Debug for SealKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SealKeys").finish_non_exhaustive()
+    }
 }
 
 /// Why there is no identity: whoever mounted the folder is at fault.
@@ -116,6 +144,13 @@ fn read(folder: &Path, name: &str) -> Result<Vec<u8>, IdentityError> {
     fs::read(&path).map_err(|source| IdentityError::File { path, source })
 }
 
+fn seal_key(folder: &Path, name: &str) -> Result<[u8; 32], IdentityError> {
+    let text = String::from_utf8(read(folder, name)?).unwrap_or_default();
+    parse_hex(text.trim()).ok_or_else(|| IdentityError::SealKey {
+        path: folder.join(name),
+    })
+}
+
 fn leaf(pem: &[u8]) -> Option<CertificateDer<'static>> {
     CertificateDer::pem_slice_iter(pem).next()?.ok()
 }
@@ -142,6 +177,7 @@ const AUTHORITY: &str = "ca.crt";
 const CERTIFICATE: &str = "tls.crt";
 const KEY: &str = "tls.key";
 const SEAL_KEY: &str = "seal.key";
+const PREVIOUS_SEAL_KEY: &str = "seal.key.previous";
 
 #[cfg(test)]
 mod tests {
@@ -163,10 +199,26 @@ mod tests {
 
     #[test]
     fn a_missing_file_is_named() {
-        let error = seal_key(Path::new("/nowhere")).unwrap_err();
+        let error = seal_keys(Path::new("/nowhere")).unwrap_err();
         assert!(error.to_string().contains("/nowhere/seal.key"), "{error}");
         let error = Identity::read(Path::new("/nowhere")).unwrap_err();
         assert!(error.to_string().contains("/nowhere/ca.crt"), "{error}");
+    }
+
+    #[test]
+    fn the_previous_seal_key_may_be_missing_and_no_garbage() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        write(SEAL_KEY, &"0f".repeat(32));
+        let keys = seal_keys(folder.path()).unwrap();
+        assert_eq!((keys.current, keys.previous), ([15; 32], None));
+        write(PREVIOUS_SEAL_KEY, &format!("{}\n", "0e".repeat(32)));
+        let keys = seal_keys(folder.path()).unwrap();
+        assert_eq!(keys.iter().collect::<Vec<_>>(), [&[15; 32], &[14; 32]]);
+        assert_eq!(format!("{keys:?}"), "SealKeys { .. }");
+        write(PREVIOUS_SEAL_KEY, "0e");
+        let error = seal_keys(folder.path()).unwrap_err().to_string();
+        assert!(error.contains(PREVIOUS_SEAL_KEY), "{error}");
     }
 
     #[test]

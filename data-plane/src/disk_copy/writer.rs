@@ -128,11 +128,12 @@ mod tests {
 
     use super::*;
     use crate::disk_copy::format::tests::kept;
+    use crate::disk_copy::tests::keys;
 
     #[tokio::test]
     async fn a_burst_is_one_write_or_two_and_the_last_state_is_written() {
         let folder = tempfile::tempdir().unwrap();
-        let copy = Arc::new(DiskCopy::open(folder.path(), &[7; 32]).unwrap());
+        let copy = Arc::new(DiskCopy::open(folder.path(), &keys(7, None)).unwrap());
         let (change, changes) = watch::channel((0, "a look for the control plane"));
         let (generation, writes) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         let (current, counted) = (Arc::clone(&generation), Arc::clone(&writes));
@@ -170,7 +171,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_on_disk_already_is_not_written() {
         let folder = tempfile::tempdir().unwrap();
-        let copy = Arc::new(DiskCopy::open(folder.path(), &[7; 32]).unwrap());
+        let copy = Arc::new(DiskCopy::open(folder.path(), &keys(7, None)).unwrap());
         let (change, changes) = watch::channel((7, "restored"));
         change.send_replace((7, "a look for the control plane"));
         let writer = Writer {
