@@ -188,7 +188,6 @@ async fn hello(
         // Of nothing: it says what a new node would.
         digest: Bytes::copy_from_slice(Snapshot::default().digest().as_bytes()),
         ..wire::Hello::default()
-        leader_unreachable: false,
     };
     let message = wire::DataPlaneMessage {
         message: Some(wire::data_plane_message::Message::Hello(hello)),

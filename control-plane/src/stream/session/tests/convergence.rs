@@ -39,6 +39,7 @@ impl DataPlane {
             return;
         };
         let messages = match message.message.unwrap() {
+            Message::Redirect(redirect) => panic!("sent elsewhere: {redirect:?}"),
             Message::HoldingsRequest(_) => {
                 let holdings = wire::Holdings::from(&self.holds.holdings());
                 session.on_holdings(Holdings::from(&holdings)).unwrap()
