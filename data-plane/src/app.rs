@@ -23,7 +23,7 @@ use crate::args::{Args, Command, RunArgs};
 use crate::disk_copy::{DiskCopy, Kept, Writer};
 use crate::edge::{Edge, EdgeConfig};
 use crate::health::Health;
-use crate::identity;
+use crate::identity::{self, Follow};
 use crate::log;
 use crate::metrics::Metrics;
 use crate::sync::{StreamClient, StreamMetrics, SyncConfig, SyncStatus, mark_stale_endpoints};
@@ -156,6 +156,8 @@ fn start(
         instance: format!("{:016x}", fastrand::u64(..)),
     };
     tasks.spawn(client.run());
+    let (follow, seal_keys) = Follow::new(&args.identity_dir, metrics);
+    tasks.spawn(follow.run());
     let (edge, latest) = (Arc::clone(edge), statuses.clone());
     let writer = Writer {
         copy: disk_copy,
@@ -166,6 +168,7 @@ fn start(
             snapshot: edge.snapshot(),
             certificates: Arc::new(edge.kept()),
         },
+        seal_keys,
         node: args.node.clone(),
         problem,
     };

@@ -127,9 +127,6 @@ impl StreamClient {
 
     async fn connect(&self) -> Result<Channel, Failure> {
         let identity = Identity::read(&self.config.identity_dir).map_err(Failure::Identity)?;
-        self.stream_metrics
-            .identity_expiry
-            .set(identity.not_after_unix_s);
         let target = self.config.control_plane.clone();
         let connect = service_fn(move |_: Uri| dial(target.clone()));
         Endpoint::from_static("https://control-plane.sluice.internal")
