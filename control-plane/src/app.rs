@@ -5,7 +5,6 @@
 
 mod tasks;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -15,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::tasks::Tasks;
 use crate::args::{Args, SourceKind};
 use crate::events::{self, Place};
-use crate::identity::Identity;
+use crate::identity::{Identity, place};
 use crate::introspection::IntrospectionServer;
 use crate::listen::listen;
 use crate::metrics::Metrics;
@@ -51,21 +50,23 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 async fn start(args: Args, shutdown: CancellationToken) -> anyhow::Result<Tasks> {
-    let identity = Arc::new(open_identity(args.identity_dir.clone()).await?);
+    let store = place::store(&args).await?;
     let (settings, settings_task) = settings::open(args.settings.as_deref()).await?;
     let metrics = Arc::new(Metrics::new());
     let client = client(&args).await?;
-    let (source, source_task) = start_source(&args, client.clone(), &metrics).await?;
     let publisher = Publisher::new();
     let registry = Registry::new();
+    let mut tasks = Tasks::default();
+    // First, because what follows may wait for the API server: whoever asks for our health must not end us meanwhile.
+    serve_metrics(&args, &metrics, &publisher, &mut tasks).await?;
+    let identity = Arc::new(Identity::open_when_possible(store).await?);
+    let (source, source_task) = start_source(&args, client.clone(), &metrics).await?;
     metrics.add(Live {
         publications: publisher.subscribe(),
         nodes: registry.subscribe(),
         identity: Arc::clone(&identity),
     });
 
-    let mut tasks = Tasks::default();
-    serve_metrics(&args, &metrics, &publisher, &mut tasks).await?;
     serve_stream(
         &args, &identity, &publisher, &registry, &shutdown, &mut tasks,
     )
@@ -79,19 +80,13 @@ async fn start(args: Args, shutdown: CancellationToken) -> anyhow::Result<Tasks>
         let telling = events::tell(problems, place, Arc::clone(&metrics));
         tasks.spawn("telling of problems", telling);
     }
-    let renewing = Arc::clone(&identity).keep_renewing();
-    tasks.spawn("the renewal of certificates", renewing);
+    let keeping = Arc::clone(&identity).keep_current();
+    tasks.spawn("the renewal of certificates", keeping);
     tasks.spawn_fallible("the watch on the settings", settings_task);
-    let reconcile = Reconcile::new(source, settings, identity, publisher, metrics);
+    let reconcile = Reconcile::new(source, settings, &identity, publisher, metrics);
     tasks.spawn_fallible("the reconcile loop", reconcile.run());
     tasks.spawn_fallible("the source", source_task);
     Ok(tasks)
-}
-
-async fn open_identity(folder: PathBuf) -> anyhow::Result<Identity> {
-    // It waits for a lock, makes keys and writes files.
-    let opened = tokio::task::spawn_blocking(move || Identity::open(&folder)).await;
-    Ok(opened.context("opening the identity broke off")??)
 }
 
 async fn client(args: &Args) -> anyhow::Result<Option<kube::Client>> {

@@ -6,14 +6,25 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::renew::RenewArgs;
 
 /// Watches Ingresses and what they name, and streams snapshots to the data planes.
 ///
 /// Ends cleanly on SIGTERM and SIGINT.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "sluice-control-plane", version)]
+#[command(
+    name = "sluice-control-plane",
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
 pub struct Args {
+    /// What to do; to run, if no command is there.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// Where Kubernetes objects come from.
     #[arg(
         long,
@@ -34,16 +45,35 @@ pub struct Args {
 
     /// The kubeconfig file of `--source kube` (several may be separated by a colon). Without it, the service account of
     /// the pod is used; outside a cluster, ~/.kube/config.
-    #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
+    #[arg(long, env = "KUBECONFIG", value_name = "FILE", global = true)]
     pub kubeconfig: Option<OsString>,
 
     /// The YAML file of settings for the whole edge. It is watched: a change needs no restart.
     #[arg(long, env = "SLUICE_SETTINGS", value_name = "FILE")]
     pub settings: Option<PathBuf>,
 
-    /// The folder of the certificate authority and the certificates of both planes. What is missing is made.
-    #[arg(long, env = "SLUICE_IDENTITY_DIR", value_name = "DIR")]
-    pub identity_dir: PathBuf,
+    /// The control plane's own namespace: its identity is kept there, in a Secret, if --identity-dir is not given.
+    #[arg(
+        long,
+        env = "SLUICE_NAMESPACE",
+        value_name = "NAMESPACE",
+        global = true
+    )]
+    pub namespace: Option<String>,
+
+    /// The data planes' namespace, where the Secret is that they mount. Default: that of --namespace.
+    #[arg(
+        long,
+        env = "SLUICE_DATA_PLANE_NAMESPACE",
+        value_name = "NAMESPACE",
+        global = true
+    )]
+    pub data_plane_namespace: Option<String>,
+
+    /// Keeps the certificate authority and the certificates of both planes in this folder, and not in Secrets. What is
+    /// missing is made.
+    #[arg(long, env = "SLUICE_IDENTITY_DIR", value_name = "DIR", global = true)]
+    pub identity_dir: Option<PathBuf>,
 
     /// Where data planes connect (gRPC over mutual TLS).
     #[arg(
@@ -77,7 +107,8 @@ pub struct Args {
         long,
         env = "SLUICE_LOG",
         value_name = "FILTER",
-        default_value = "info"
+        default_value = "info",
+        global = true
     )]
     pub log: String,
 
@@ -89,6 +120,13 @@ pub struct Args {
         default_value = "text"
     )]
     pub log_format: LogFormat,
+}
+
+/// What to do instead of running.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Renew what proves who the planes are, before it is due. Running control planes go on with it by themselves.
+    Renew(RenewArgs),
 }
 
 /// Where Kubernetes objects come from.
@@ -148,5 +186,18 @@ mod tests {
         assert!(parse(&["--source", "files", "--files", "f"]).is_ok());
         let error = parse(&["--source", "files"]).unwrap_err().to_string();
         assert!(error.contains("--files"), "{error}");
+    }
+
+    #[test]
+    fn a_command_is_told_where_the_identity_is() {
+        let parse =
+            |more: &[&str]| Args::try_parse_from(["sluice-control-plane"].iter().chain(more));
+        let args = parse(&["renew", "authority", "--overlap=30s", "--namespace=n"]).unwrap();
+        assert_eq!(args.namespace.as_deref(), Some("n"));
+        assert!(matches!(args.command, Some(Command::Renew(_))));
+        let error = parse(&["--stream-address=[::]:1", "renew", "seal"]);
+        assert!(error.is_err(), "it does not run");
+        let error = parse(&["renew", "authority", "--overlap=soon"]).unwrap_err();
+        assert!(error.to_string().contains("--overlap"), "{error}");
     }
 }

@@ -16,8 +16,9 @@ pub mod metrics;
 mod path_watch;
 pub mod publication;
 pub mod reconcile;
+pub mod renew;
 pub mod settings;
 pub mod source;
 pub mod stream;
 
-pub use crate::args::{Args, LogFormat, SourceKind};
+pub use crate::args::{Args, Command, LogFormat, SourceKind};

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use sluice_control_plane::{Args, app, log};
+use sluice_control_plane::{Args, Command, app, log, renew};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -13,7 +13,10 @@ async fn main() -> ExitCode {
     let run = async {
         provider.map_err(|_| anyhow::anyhow!("a TLS provider was installed already"))?;
         log::start(&args.log, args.log_format)?;
-        app::run(args).await
+        match &args.command {
+            None => app::run(args).await,
+            Some(Command::Renew(what)) => renew::renew(&args, what).await,
+        }
     };
     match run.await {
         Ok(()) => ExitCode::SUCCESS,
