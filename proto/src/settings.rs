@@ -220,11 +220,13 @@ impl From<&Limits> for wire::Limits {
 
 fn ranges(field: &'static str, values: Vec<String>) -> Result<Vec<IpNet>, InvalidResource> {
     let range = |value: String| {
-        value.parse().map_err(|source| InvalidResource::AddressRange {
-            field,
-            value,
-            source,
-        })
+        value
+            .parse()
+            .map_err(|source| InvalidResource::AddressRange {
+                field,
+                value,
+                source,
+            })
     };
     values.into_iter().map(range).collect()
 }
