@@ -6,7 +6,6 @@
 mod leading;
 mod tasks;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -17,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::leading::{LeadersWork, stand};
 use crate::app::tasks::Tasks;
 use crate::args::{Args, SourceKind};
-use crate::identity::Identity;
+use crate::identity::{Identity, place};
 use crate::introspection::IntrospectionServer;
 use crate::listen::listen;
 use crate::metrics::Metrics;
@@ -53,13 +52,17 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 async fn start(args: Args, shutdown: CancellationToken) -> anyhow::Result<Tasks> {
-    let identity = Arc::new(open_identity(args.identity_dir.clone()).await?);
+    let store = place::store(&args).await?;
     let (settings, settings_task) = settings::open(args.settings.as_deref()).await?;
     let metrics = Arc::new(Metrics::new());
     let client = client(&args).await?;
-    let (source, source_task) = start_source(&args, client.clone(), &metrics).await?;
     let publisher = Publisher::new();
     let registry = Registry::new();
+    let mut tasks = Tasks::default();
+    // First, because what follows may wait for the API server: whoever asks for our health must not end us meanwhile.
+    serve_metrics(&args, &metrics, &publisher, &mut tasks).await?;
+    let identity = Arc::new(Identity::open_when_possible(store).await?);
+    let (source, source_task) = start_source(&args, client.clone(), &metrics).await?;
     metrics.add(Live {
         publications: publisher.subscribe(),
         nodes: registry.subscribe(),
@@ -87,13 +90,13 @@ async fn start(args: Args, shutdown: CancellationToken) -> anyhow::Result<Tasks>
         leadership: leadership.clone(),
     };
     tasks.spawn_server("introspection", introspection.serve(shutdown.clone()));
-    let renewing = Arc::clone(&identity).keep_renewing();
-    tasks.spawn("the renewal of certificates", renewing);
+    let keeping = Arc::clone(&identity).keep_current();
+    tasks.spawn("the renewal of certificates", keeping);
     tasks.spawn_fallible("the watch on the settings", settings_task);
     let reconcile = Reconcile::new(
         source,
         settings,
-        identity,
+        &identity,
         publisher.clone(),
         Arc::clone(&metrics),
     );
@@ -109,12 +112,6 @@ async fn start(args: Args, shutdown: CancellationToken) -> anyhow::Result<Tasks>
     tasks.spawn_fallible("the reconcile loop", reconcile.run());
     tasks.spawn_fallible("the source", source_task);
     Ok(tasks)
-}
-
-async fn open_identity(folder: PathBuf) -> anyhow::Result<Identity> {
-    // It waits for a lock, makes keys and writes files.
-    let opened = tokio::task::spawn_blocking(move || Identity::open(&folder)).await;
-    Ok(opened.context("opening the identity broke off")??)
 }
 
 async fn client(args: &Args) -> anyhow::Result<Option<kube::Client>> {

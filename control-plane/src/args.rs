@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::renew::RenewArgs;
+
 /// Watches Ingresses and what they name, and streams snapshots to the data planes.
 ///
 /// Ends cleanly on SIGTERM and SIGINT.
@@ -47,7 +49,8 @@ pub struct Args {
     pub kubeconfig: Option<OsString>,
 
     /// The namespace of the control plane itself, where its Lease is: several replicas agree by it on who leads. Without
-    /// it, and with `--source files`, this one always leads.
+    /// it, and with `--source files`, this one always leads. Its identity is kept there, too, in a Secret, if
+    /// `--identity-dir` is not given.
     #[arg(
         long,
         env = "SLUICE_NAMESPACE",
@@ -69,9 +72,19 @@ pub struct Args {
     #[arg(long, env = "SLUICE_SETTINGS", value_name = "FILE", global = true)]
     pub settings: Option<PathBuf>,
 
-    /// The folder of the certificate authority and the certificates of both planes. What is missing is made.
-    #[arg(long, env = "SLUICE_IDENTITY_DIR", value_name = "DIR")]
-    pub identity_dir: PathBuf,
+    /// The data planes' namespace, where the Secret is that they mount. Default: that of --namespace.
+    #[arg(
+        long,
+        env = "SLUICE_DATA_PLANE_NAMESPACE",
+        value_name = "NAMESPACE",
+        global = true
+    )]
+    pub data_plane_namespace: Option<String>,
+
+    /// Keeps the certificate authority and the certificates of both planes in this folder, and not in Secrets. What is
+    /// missing is made.
+    #[arg(long, env = "SLUICE_IDENTITY_DIR", value_name = "DIR", global = true)]
+    pub identity_dir: Option<PathBuf>,
 
     /// Where data planes connect (gRPC over mutual TLS).
     #[arg(
@@ -125,6 +138,8 @@ pub struct Args {
 pub enum Command {
     /// Take away what Sluice wrote to the status of Ingresses: before it is uninstalled.
     ClearStatus,
+    /// Renew what proves who the planes are, before it is due. Running control planes go on with it by themselves.
+    Renew(RenewArgs),
 }
 
 /// Where Kubernetes objects come from.
@@ -197,5 +212,18 @@ mod tests {
         assert!(parse(&["--source", "files", "--files", "f"]).is_ok());
         let error = parse(&["--source", "files"]).unwrap_err().to_string();
         assert!(error.contains("--files"), "{error}");
+    }
+
+    #[test]
+    fn a_command_is_told_where_the_identity_is() {
+        let parse =
+            |more: &[&str]| Args::try_parse_from(["sluice-control-plane"].iter().chain(more));
+        let args = parse(&["renew", "authority", "--overlap=30s", "--namespace=n"]).unwrap();
+        assert_eq!(args.namespace.as_deref(), Some("n"));
+        assert!(matches!(args.command, Some(Command::Renew(_))));
+        let error = parse(&["--stream-address=[::]:1", "renew", "seal"]);
+        assert!(error.is_err(), "it does not run");
+        let error = parse(&["renew", "authority", "--overlap=soon"]).unwrap_err();
+        assert!(error.to_string().contains("--overlap"), "{error}");
     }
 }

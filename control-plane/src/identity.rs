@@ -1,28 +1,35 @@
-//! Who the planes are to each other: a certificate authority of our own and what it issues, in one folder.
+//! Who the planes are to each other: a certificate authority of our own and what it issues, in one folder or two Secrets.
 //!
 //! ```text
-//! control-plane/ca.crt ca.key             the authority
-//! control-plane/tls.crt tls.key           the stream's server
-//! control-plane/default.crt default.key   what hosts without a certificate get
-//! data-plane/ca.crt                       a copy: what data planes trust
-//! data-plane/tls.crt tls.key              what proves that somebody is a data plane
-//! data-plane/seal.key                     what data planes derive the keys of their disk copies from
+//! control-plane/ca.crt ca.key                   the authority that signs
+//! control-plane/next-ca.crt .key .overlap       the one that will sign, if it is time for another
+//! control-plane/previous-ca.crt                 those that signed before and are still trusted
+//! control-plane/tls.crt tls.key                 the stream's server
+//! control-plane/default.crt default.key         what hosts without a certificate get
+//! data-plane/ca.crt                             all that are trusted: what data planes need to know of the above
+//! data-plane/next-ca.after                      when the next authority signs
+//! data-plane/tls.crt tls.key                    what proves that somebody is a data plane
+//! data-plane/seal.key seal.key.previous         what data planes derive the keys of their disk copies from
 //! ```
 //!
-//! What is missing is made, what is good is used again, and what is in the last third of its life is renewed, at the start
-//! and once a day. A file that is there and cannot be read is an error that names it: it may be a mistake that somebody
-//! wants to mend, and an authority made anew would lock out every data plane. The folder is only written to if something
-//! is to be made, so it may be mounted read-only once it is complete. Nothing here ever shows a key.
+//! What is missing is made, what is good is used again, and what is in the last third of its life is renewed. A file that is
+//! there and cannot be read is an error that names it: it may be a mistake that somebody wants to mend, and an authority made
+//! anew would lock out every data plane. What somebody else writes (another replica, the command `renew`) is noticed within
+//! seconds. All of it is decided by what is kept and the time: no control plane has a part of its own in it. Nothing here
+//! ever shows a key.
 
 mod authority;
+mod content;
 mod error;
-mod folder;
 mod leaf;
 mod pem;
+pub(crate) mod place;
+pub mod renewal;
 mod seal;
+mod store;
+mod succession;
 
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,25 +39,28 @@ use jiff::Timestamp;
 use rustls::ServerConfig;
 use rustls::server::WebPkiClientVerifier;
 use sluice_proto::CertificateMaterial;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::sync::watch;
+use tokio::time::sleep;
 
 pub use crate::identity::error::IdentityError;
 pub use crate::identity::leaf::SERVER_NAME;
+pub use crate::identity::store::Store;
 
-use crate::identity::authority::Authority;
-use crate::identity::folder::{Folder, Lock};
+use crate::identity::content::Content;
 use crate::identity::leaf::{Leaf, Role};
+use crate::identity::succession::Authorities;
 
 /// Who the control plane is, and whom it takes for a data plane.
 pub struct Identity {
-    folder: Folder,
+    store: Store,
     current: ArcSwap<Current>,
+    default_certificate: watch::Sender<CertificateMaterial>,
 }
 
 /// From when to when a certificate of ours is valid.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct CertificateLifetime {
-    /// `authority`, `control-plane`, `data-plane` or `default`.
+    /// `authority`, `next-authority`, `control-plane`, `data-plane` or `default`.
     pub name: &'static str,
     /// From then.
     pub not_before: Timestamp,
@@ -58,41 +68,55 @@ pub struct CertificateLifetime {
     pub not_after: Timestamp,
 }
 
-struct Current {
+/// What is in use.
+pub(crate) struct Current {
+    authorities: Authorities,
+    control_plane: Leaf,
+    data_plane: Leaf,
+    default: Leaf,
     server_config: Arc<ServerConfig>,
-    default_certificate: CertificateMaterial,
-    lifetimes: [CertificateLifetime; 4],
-}
-
-/// What a step of establishing the identity returns.
-type Step<T> = Result<T, Stop>;
-
-/// Why a step stopped.
-enum Stop {
-    /// Something is to be written: begin again with the lock, for somebody else may have written it meanwhile.
-    NeedsLock,
-    /// It cannot be done.
-    Failed(IdentityError),
 }
 
 impl Identity {
-    /// Returns the identity in this folder, which is made and filled as far as it is not there. Reads and writes files,
-    /// and waits for another control plane that is writing in the same folder.
+    /// Returns the identity of this store, which is made and filled as far as it is not there.
     ///
     /// # Errors
     ///
-    /// If a file is malformed, or cannot be read or written; the error names it.
-    pub fn open(folder: &Path) -> Result<Self, IdentityError> {
-        let folder = Folder::new(folder);
-        let current = settle(&folder, Timestamp::now())?;
+    /// If something is malformed, or cannot be read or written; the error names it.
+    pub async fn open(store: Store) -> Result<Self, IdentityError> {
+        let current = settle(&store, Timestamp::now()).await?;
         Ok(Self {
-            folder,
+            store,
+            default_certificate: watch::Sender::new(material(&current.default)),
             current: ArcSwap::from_pointee(current),
         })
     }
 
+    /// As [`Self::open`], but waits for an API server that is away or does not allow it yet.
+    ///
+    /// # Errors
+    ///
+    /// If waiting does not help.
+    pub async fn open_when_possible(store: Store) -> Result<Self, IdentityError> {
+        let mut told = Told::default();
+        let mut wait = FIRST_WAIT;
+        loop {
+            match Self::open(store.clone()).await {
+                Err(error) if error.may_pass() => {
+                    told.tell(
+                        &error,
+                        "no identity yet; waiting, and nothing is served meanwhile",
+                    );
+                }
+                opened => return opened,
+            }
+            sleep(wait.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+            wait = (wait * 2).min(LOOK);
+        }
+    }
+
     /// Returns what the stream's server shakes hands with now: it proves who we are, and takes nobody without a certificate
-    /// of our authority.
+    /// of an authority of ours.
     #[must_use]
     pub fn server_config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.current.load().server_config)
@@ -101,47 +125,60 @@ impl Identity {
     /// Returns the certificate for hosts that have none.
     #[must_use]
     pub fn default_certificate(&self) -> CertificateMaterial {
-        self.current.load().default_certificate.clone()
+        self.default_certificate.borrow().clone()
+    }
+
+    /// Returns where the certificate for hosts that have none is, and tells when it becomes another.
+    #[must_use]
+    pub fn follow_default_certificate(&self) -> watch::Receiver<CertificateMaterial> {
+        self.default_certificate.subscribe()
     }
 
     /// Returns from when to when each certificate is valid, for metrics.
     #[must_use]
-    pub fn lifetimes(&self) -> [CertificateLifetime; 4] {
-        self.current.load().lifetimes
+    pub fn lifetimes(&self) -> Vec<CertificateLifetime> {
+        self.current.load().lifetimes()
     }
 
-    /// Reads the folder again, renews what is due, and uses what is there from now on. If that fails, what there was goes
+    /// Reads what is kept again, renews what is due, and uses what is there from now on. If that fails, what there was goes
     /// on being used.
     ///
     /// # Errors
     ///
     /// As [`Self::open`].
-    pub fn renew(&self) -> Result<(), IdentityError> {
-        self.renew_at(Timestamp::now())
+    pub async fn refresh(&self) -> Result<(), IdentityError> {
+        self.refresh_at(Timestamp::now()).await
     }
 
-    /// Renews once a day what is due. Never returns; drop the future to end it.
-    pub async fn keep_renewing(self: Arc<Self>) {
-        let mut days = interval(DAY);
-        days.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // The first tick comes at once, and what was opened is fresh.
-        days.tick().await;
+    /// Refreshes every few seconds. Never returns; drop the future to end it.
+    pub async fn keep_current(self: Arc<Self>) {
+        let mut told = Told::default();
         loop {
-            days.tick().await;
-            let identity = Arc::clone(&self);
-            match tokio::task::spawn_blocking(move || identity.renew()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::error!(error, "cannot renew certificates; the old ones stay in use");
+            sleep(LOOK).await;
+            match self.refresh().await {
+                Ok(()) => told.is_over("the identity is current again"),
+                Err(error) => {
+                    told.tell(
+                        &error,
+                        "cannot renew the identity; what there was stays in use",
+                    );
                 }
-                Err(error) => tracing::error!(%error, "the renewal of certificates broke off"),
             }
         }
     }
 
-    fn renew_at(&self, now: Timestamp) -> Result<(), IdentityError> {
-        self.current.store(Arc::new(settle(&self.folder, now)?));
+    async fn refresh_at(&self, now: Timestamp) -> Result<(), IdentityError> {
+        let new = settle(&self.store, now).await?;
+        let material = material(&new.default);
+        if !self.current.load().is_same(&new) {
+            tracing::info!("the identity changed: who connects from now on meets the new one");
+        }
+        self.current.store(Arc::new(new));
+        self.default_certificate.send_if_modified(|current| {
+            let changed = *current != material;
+            *current = material;
+            changed
+        });
         Ok(())
     }
 }
@@ -149,67 +186,107 @@ impl Identity {
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Identity")
-            .field("folder", &self.folder)
+            .field("store", &self.store)
             .finish_non_exhaustive()
     }
 }
 
-impl From<IdentityError> for Stop {
-    fn from(error: IdentityError) -> Self {
-        Self::Failed(error)
+impl Current {
+    pub(crate) fn next_authority_signs_after(&self) -> Option<Timestamp> {
+        let next = self.authorities.next.as_ref();
+        next.map(|next| next.signs_after)
+    }
+
+    fn lifetimes(&self) -> Vec<CertificateLifetime> {
+        let authorities = &self.authorities;
+        let next = authorities.next.as_ref().map(|next| &next.certificate);
+        let all = [
+            (succession::CURRENT, Some(&authorities.current.certificate)),
+            (succession::NEXT, next),
+            (
+                Role::ControlPlane.pair(),
+                Some(&self.control_plane.certificate),
+            ),
+            (Role::DataPlane.pair(), Some(&self.data_plane.certificate)),
+            (Role::Default.pair(), Some(&self.default.certificate)),
+        ];
+        let all = all.into_iter();
+        all.filter_map(|(pair, certificate)| {
+            let lifetime = certificate?.lifetime;
+            Some(CertificateLifetime {
+                name: pair.what,
+                not_before: lifetime.not_before,
+                not_after: lifetime.not_after,
+            })
+        })
+        .collect()
+    }
+
+    /// Returns whether who connects notices no difference.
+    fn is_same(&self, other: &Self) -> bool {
+        let trusted = |current: &Self| -> Vec<_> {
+            let trusted = current.authorities.trusted();
+            trusted.map(|certificate| certificate.der.clone()).collect()
+        };
+        self.control_plane.certificate.der == other.control_plane.certificate.der
+            && trusted(self) == trusted(other)
     }
 }
 
-fn settle(folder: &Folder, now: Timestamp) -> Result<Current, IdentityError> {
-    let mut lock = None;
-    loop {
-        match establish(folder, lock.as_ref(), now) {
-            Ok(current) => return Ok(current),
-            Err(Stop::NeedsLock) => lock = Some(folder.lock()?),
-            Err(Stop::Failed(error)) => return Err(error),
+/// What was told last, so that what goes on is told once.
+#[derive(Default)]
+struct Told(Option<String>);
+
+impl Told {
+    fn tell(&mut self, error: &IdentityError, what: &str) {
+        let error = error as &dyn std::error::Error;
+        let text = error.to_string();
+        if self.0.as_ref() != Some(&text) {
+            tracing::error!(error, "{what}");
+            self.0 = Some(text);
+        }
+    }
+
+    fn is_over(&mut self, what: &str) {
+        if self.0.take().is_some() {
+            tracing::info!("{what}");
         }
     }
 }
 
-fn establish(folder: &Folder, lock: Option<&Lock>, now: Timestamp) -> Step<Current> {
-    let authority = Authority::establish(folder, lock, now)?;
-    let leaf = |role| Leaf::establish(role, &authority, folder, lock, now);
+async fn settle(store: &Store, now: Timestamp) -> Result<Current, IdentityError> {
+    let step = move |content: &mut Content| establish(content, now, false);
+    store.settle(step).await
+}
+
+/// Returns the identity that is there; makes what is missing, and renews what is due, or what is asked for.
+pub(crate) fn establish(
+    content: &mut Content,
+    now: Timestamp,
+    certificates_asked: bool,
+) -> Result<Current, IdentityError> {
+    let authorities = Authorities::establish(content, now)?;
+    let signing = &authorities.current;
+    let mut leaf = |role| Leaf::establish(role, signing, content, now, certificates_asked);
     let control_plane = leaf(Role::ControlPlane)?;
     let data_plane = leaf(Role::DataPlane)?;
     let default = leaf(Role::Default)?;
-    copy_authority(folder, lock)?;
-    seal::establish(folder, lock)?;
-    let lifetime = |name, certificate: &pem::Certificate| CertificateLifetime {
-        name,
-        not_before: certificate.lifetime.not_before,
-        not_after: certificate.lifetime.not_after,
-    };
+    seal::establish(content)?;
     Ok(Current {
-        lifetimes: [
-            lifetime(authority::FILES.what, &authority.certificate),
-            lifetime(Role::ControlPlane.files().what, &control_plane.certificate),
-            lifetime(Role::DataPlane.files().what, &data_plane.certificate),
-            lifetime(Role::Default.files().what, &default.certificate),
-        ],
-        server_config: server_config(&authority, &control_plane)?,
-        default_certificate: material(&default),
+        server_config: server_config(&authorities, &control_plane)?,
+        authorities,
+        control_plane,
+        data_plane,
+        default,
     })
 }
 
-/// Gives data planes the authority's certificate.
-fn copy_authority(folder: &Folder, lock: Option<&Lock>) -> Step<()> {
-    let original = folder.read(authority::FILES.certificate)?;
-    let copy = folder.read(DATA_PLANE_AUTHORITY)?;
-    if original != copy {
-        let original = original.unwrap_or_default();
-        lock.ok_or(Stop::NeedsLock)?
-            .write(DATA_PLANE_AUTHORITY, &original)?;
-    }
-    Ok(())
-}
-
-fn server_config(authority: &Authority, leaf: &Leaf) -> Result<Arc<ServerConfig>, IdentityError> {
-    let verifier = WebPkiClientVerifier::builder_with_provider(authority.roots()?, pem::provider());
+fn server_config(
+    authorities: &Authorities,
+    leaf: &Leaf,
+) -> Result<Arc<ServerConfig>, IdentityError> {
+    let roots = authority::roots(authorities.trusted())?;
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots, pem::provider());
     let verifier = verifier.build().map_err(IdentityError::Verifier)?;
     let mut config = ServerConfig::builder_with_provider(pem::provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
@@ -239,8 +316,9 @@ fn material(leaf: &Leaf) -> CertificateMaterial {
     }
 }
 
-const DATA_PLANE_AUTHORITY: &str = "data-plane/ca.crt";
-const DAY: Duration = Duration::from_secs(24 * 3600);
+/// How soon what others write is noticed.
+const LOOK: Duration = Duration::from_secs(5);
+const FIRST_WAIT: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests;

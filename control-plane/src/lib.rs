@@ -18,6 +18,7 @@ pub mod metrics;
 mod path_watch;
 pub mod publication;
 pub mod reconcile;
+pub mod renew;
 pub mod settings;
 pub mod source;
 pub mod status;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use sluice_control_plane::{Args, Command, app, log, status};
+use sluice_control_plane::{Args, Command, app, log, renew, status};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -16,6 +16,7 @@ async fn main() -> ExitCode {
         match &args.command {
             None => app::run(args).await,
             Some(Command::ClearStatus) => status::clear::clear(&args).await,
+            Some(Command::Renew(what)) => renew::renew(&args, what).await,
         }
     };
     match run.await {

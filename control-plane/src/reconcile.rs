@@ -9,14 +9,13 @@ mod lookups;
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
-use sluice_proto::Problem;
+use sluice_proto::{CertificateMaterial, Problem};
 use sluice_translate::{
     Change, Objects, Options, Translation, referenced_secrets, retranslate, translate,
 };
 use tokio::sync::{broadcast, watch};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use crate::identity::Identity;
 use crate::metrics::Metrics;
@@ -34,9 +33,8 @@ pub struct Reconcile {
     settings: watch::Receiver<CurrentSettings>,
     publisher: Publisher,
     published: Publications,
-    identity: Arc<Identity>,
+    default_certificate: watch::Receiver<CertificateMaterial>,
     metrics: Arc<Metrics>,
-    hours: Interval,
     objects: Objects,
     options: Arc<Options>,
     lookups: Lookups,
@@ -70,7 +68,7 @@ impl Reconcile {
     pub fn new(
         source: Source,
         mut settings: watch::Receiver<CurrentSettings>,
-        identity: Arc<Identity>,
+        identity: &Identity,
         publisher: Publisher,
         metrics: Arc<Metrics>,
     ) -> Self {
@@ -79,20 +77,18 @@ impl Reconcile {
         let dirty = objects.follow_settings(&current.settings);
         let mut board = Board::default();
         board.follow_settings(&current.settings.status, &objects);
+        let mut default_certificate = identity.follow_default_certificate();
         let options = Arc::new(Options {
             settings: (*current.settings).clone(),
-            default_certificate: identity.default_certificate(),
+            default_certificate: default_certificate.borrow_and_update().clone(),
         });
-        let mut hours = interval(HOUR);
-        hours.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             source,
             settings,
             published: publisher.subscribe(),
             publisher,
-            identity,
+            default_certificate,
             metrics,
-            hours,
             objects,
             options,
             lookups: Lookups::default(),
@@ -158,12 +154,8 @@ impl Reconcile {
                 changed.map_err(|_| ReconcileError::SettingsEnded)?;
                 self.take_in_settings();
             }
-            // The identity renews its certificates by itself, months before they end.
-            _ = self.hours.tick() => {
-                if self.identity.default_certificate() != self.options.default_certificate {
-                    self.take_in_settings();
-                }
-            }
+            // Once nobody keeps the identity current, the certificate stays as it is.
+            Ok(()) = self.default_certificate.changed() => self.take_in_settings(),
             () = out_of_patience => {
                 tracing::warn!("some Secrets could not be looked up in time; going on without them");
                 self.lookups.give_up();
@@ -210,7 +202,7 @@ impl Reconcile {
         let current = self.settings.borrow_and_update().clone();
         self.options = Arc::new(Options {
             settings: (*current.settings).clone(),
-            default_certificate: self.identity.default_certificate(),
+            default_certificate: self.default_certificate.borrow_and_update().clone(),
         });
         self.settings_problem = current.problem;
         let change = self.objects.follow_settings(&current.settings);
@@ -280,7 +272,6 @@ impl Reconcile {
 
 /// Whoever falls further behind passes some over.
 const ARRIVED: usize = 256;
-const HOUR: Duration = Duration::from_secs(3600);
 
 #[cfg(test)]
 mod tests;

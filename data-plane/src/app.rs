@@ -27,7 +27,7 @@ use crate::disk_copy::{DiskCopy, Kept, Writer};
 use crate::edge::{Edge, EdgeConfig};
 use crate::hand_over::{self, Birth, HandOver, HandOverConfig, Keep, Leave, Part};
 use crate::health::Health;
-use crate::identity::{self, SealKeys};
+use crate::identity::{self, Follow, SealKeys};
 use crate::log;
 use crate::metrics::Metrics;
 use crate::sync::{StreamClient, StreamMetrics, SyncConfig, SyncStatus, mark_stale_endpoints};
@@ -213,6 +213,8 @@ impl Process<'_> {
             instance: self.instance.clone(),
         };
         tasks.spawn(client.run());
+        let (follow, seal_keys) = Follow::new(&self.args.identity_dir, &self.metrics);
+        tasks.spawn(follow.run());
         let (edge, latest) = (Arc::clone(&self.edge), statuses.clone());
         let keep: Keep = Arc::new(move || Kept {
             generation: latest.borrow().generation,
@@ -228,6 +230,7 @@ impl Process<'_> {
             changes: statuses,
             version: |status: &SyncStatus| status.applied,
             current: move || keep(),
+            seal_keys,
             node: self.args.node.clone(),
             problem,
         };

@@ -32,6 +32,7 @@ pub struct DiskCopy {
 /// The seals of now and of before.
 #[derive(Debug)]
 struct Seals {
+    keys: SealKeys,
     current: Seal,
     previous: Option<Seal>,
 }
@@ -104,9 +105,14 @@ impl DiskCopy {
         })
     }
 
-    /// Seals with these keys from now on. What is on the disk stays as it is until the next save.
-    pub fn follow(&self, seal_keys: &SealKeys) {
-        self.seals.store(Arc::new(Seals::derive(seal_keys)));
+    /// Seals with these keys from now on, and returns whether they are others than before. What is on the disk stays as it
+    /// is until the next save.
+    pub fn follow(&self, seal_keys: &SealKeys) -> bool {
+        let changed = self.seals.load().keys != *seal_keys;
+        if changed {
+            self.seals.store(Arc::new(Seals::derive(seal_keys)));
+        }
+        changed
     }
 
     /// Keeps other processes out of the folder until what is returned is dropped, or this process ends: two that write one
@@ -204,6 +210,7 @@ impl DiskCopy {
 impl Seals {
     fn derive(keys: &SealKeys) -> Self {
         Self {
+            keys: *keys,
             current: Seal::derive(&keys.current),
             previous: keys.previous.as_ref().map(Seal::derive),
         }
@@ -294,7 +301,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let copy = DiskCopy::open(folder.path(), &keys(7, None)).unwrap();
         copy.save(&format::tests::kept(1)).unwrap();
-        copy.follow(&keys(8, Some(7)));
+        assert!(!copy.follow(&keys(7, None)));
+        assert!(copy.follow(&keys(8, Some(7))));
         assert_eq!(copy.load().unwrap(), Some(format::tests::kept(1)));
         copy.save(&format::tests::kept(2)).unwrap();
         copy.follow(&keys(8, None));

@@ -1,6 +1,10 @@
 //! Who this data plane is to the control plane: the folder that the control plane made for data planes.
 //!
-//! It is read anew at each use, so that renewed certificates need no restart. Nothing of it is ever shown.
+//! It is read anew at each use, so that renewed certificates need no restart; `follow.rs` notices what changes between the
+//! uses. Nothing of it is ever shown.
+
+mod follow;
+mod metrics;
 
 use std::fmt;
 use std::fs;
@@ -14,12 +18,24 @@ use tonic::transport::{self, Certificate, ClientTlsConfig};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer as _;
 
+pub(crate) use crate::identity::follow::Follow;
+
 /// What this data plane shows to the control plane, and whom it trusts. `Debug` shows none of it.
 pub struct Identity {
     authority: Vec<u8>,
     certificate: Vec<u8>,
     key: Vec<u8>,
-    /// When the certificate ends, in seconds since 1970.
+    lifetimes: [CertificateLifetime; 2],
+}
+
+/// From when to when a certificate is valid.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct CertificateLifetime {
+    /// `data-plane` for what it shows, or `authority` for the one that signs.
+    pub name: &'static str,
+    /// From then, in seconds since 1970.
+    pub not_before_unix_s: i64,
+    /// Until then, in seconds since 1970.
     pub not_after_unix_s: i64,
 }
 
@@ -30,24 +46,29 @@ impl Identity {
     ///
     /// If a file cannot be read, or does not hold what it should.
     pub fn read(folder: &Path) -> Result<Self, IdentityError> {
-        let authority = read(folder, AUTHORITY)?;
-        let certificate = read(folder, CERTIFICATE)?;
-        let key = read(folder, KEY)?;
-        let content = |name, what| IdentityError::Content {
-            path: folder.join(name),
-            what,
-        };
-        leaf(&authority).ok_or_else(|| content(AUTHORITY, "a PEM certificate"))?;
-        let leaf = leaf(&certificate).ok_or_else(|| content(CERTIFICATE, "a PEM certificate"))?;
-        let not_after_unix_s =
-            not_after(&leaf).ok_or_else(|| content(CERTIFICATE, "an X.509 certificate"))?;
-        PrivateKeyDer::from_pem_slice(&key).map_err(|_| content(KEY, "a PEM private key"))?;
+        let mount = Mount::of(folder);
+        let authority = mount.read(AUTHORITY)?;
+        let certificate = mount.read(CERTIFICATE)?;
+        let key = mount.read(KEY)?;
+        let lifetimes = [
+            // The one that signs is the first; the others are trusted, too.
+            lifetime("authority", &authority).map_err(|what| mount.content(AUTHORITY, what))?,
+            lifetime("data-plane", &certificate)
+                .map_err(|what| mount.content(CERTIFICATE, what))?,
+        ];
+        PrivateKeyDer::from_pem_slice(&key).map_err(|_| mount.content(KEY, "a PEM private key"))?;
         Ok(Self {
             authority,
             certificate,
             key,
-            not_after_unix_s,
+            lifetimes,
         })
+    }
+
+    /// Returns from when to when the certificates are valid, for metrics.
+    #[must_use]
+    pub const fn lifetimes(&self) -> [CertificateLifetime; 2] {
+        self.lifetimes
     }
 
     /// Returns the TLS configuration of the stream.
@@ -82,13 +103,14 @@ pub struct SealKeys {
 ///
 /// If a file cannot be read, or does not hold 32 bytes in hexadecimal. Only the previous one may be missing.
 pub fn seal_keys(folder: &Path) -> Result<SealKeys, IdentityError> {
-    let previous = match seal_key(folder, PREVIOUS_SEAL_KEY) {
+    let mount = Mount::of(folder);
+    let previous = match mount.seal_key(PREVIOUS_SEAL_KEY) {
         Ok(key) => Some(key),
         Err(IdentityError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
     Ok(SealKeys {
-        current: seal_key(folder, SEAL_KEY)?,
+        current: mount.seal_key(SEAL_KEY)?,
         previous,
     })
 }
@@ -139,25 +161,52 @@ pub enum IdentityError {
     },
 }
 
-fn read(folder: &Path, name: &str) -> Result<Vec<u8>, IdentityError> {
-    let path = folder.join(name);
-    fs::read(&path).map_err(|source| IdentityError::File { path, source })
+/// The folder, as it is at one moment. A kubelet swaps all files of a mounted Secret at once, by a symlink `..data` to the
+/// folder that they are in: what is read from that one folder belongs together.
+struct Mount<'a> {
+    named: &'a Path,
+    folder: PathBuf,
 }
 
-fn seal_key(folder: &Path, name: &str) -> Result<[u8; 32], IdentityError> {
-    let text = String::from_utf8(read(folder, name)?).unwrap_or_default();
-    parse_hex(text.trim()).ok_or_else(|| IdentityError::SealKey {
-        path: folder.join(name),
+impl<'a> Mount<'a> {
+    fn of(named: &'a Path) -> Self {
+        let folder = fs::canonicalize(named.join("..data")).unwrap_or_else(|_| named.to_owned());
+        Self { named, folder }
+    }
+
+    fn read(&self, name: &str) -> Result<Vec<u8>, IdentityError> {
+        fs::read(self.folder.join(name)).map_err(|source| IdentityError::File {
+            path: self.named.join(name),
+            source,
+        })
+    }
+
+    fn seal_key(&self, name: &str) -> Result<[u8; 32], IdentityError> {
+        let text = String::from_utf8(self.read(name)?).unwrap_or_default();
+        parse_hex(text.trim()).ok_or_else(|| IdentityError::SealKey {
+            path: self.named.join(name),
+        })
+    }
+
+    fn content(&self, name: &str, what: &'static str) -> IdentityError {
+        IdentityError::Content {
+            path: self.named.join(name),
+            what,
+        }
+    }
+}
+
+/// Returns the lifetime of the first certificate of this text, or what the text should hold.
+fn lifetime(name: &'static str, pem: &[u8]) -> Result<CertificateLifetime, &'static str> {
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let certificates = certificates.map_err(|_| "a PEM certificate")?;
+    let first = certificates.first().ok_or("a PEM certificate")?;
+    let (_, parsed) = X509Certificate::from_der(first).map_err(|_| "an X.509 certificate")?;
+    Ok(CertificateLifetime {
+        name,
+        not_before_unix_s: parsed.validity().not_before.timestamp(),
+        not_after_unix_s: parsed.validity().not_after.timestamp(),
     })
-}
-
-fn leaf(pem: &[u8]) -> Option<CertificateDer<'static>> {
-    CertificateDer::pem_slice_iter(pem).next()?.ok()
-}
-
-fn not_after(leaf: &CertificateDer<'_>) -> Option<i64> {
-    let (_, certificate) = X509Certificate::from_der(leaf).ok()?;
-    Some(certificate.validity().not_after.timestamp())
 }
 
 fn parse_hex(text: &str) -> Option<[u8; 32]> {
@@ -238,7 +287,9 @@ mod tests {
         };
         write(&good);
         let identity = Identity::read(folder.path()).unwrap();
-        assert!(identity.not_after_unix_s > 0);
+        let [authority, own] = identity.lifetimes();
+        assert_eq!((authority.name, own.name), ("authority", "data-plane"));
+        assert!(own.not_after_unix_s > own.not_before_unix_s);
         assert_eq!(format!("{identity:?}"), "Identity { .. }");
         for (name, expected) in [
             (AUTHORITY, "a PEM certificate"),
@@ -253,5 +304,34 @@ mod tests {
                 assert!(!error.contains("secret"), "{error}");
             }
         }
+    }
+
+    #[test]
+    fn what_a_kubelet_swaps_is_read_as_of_one_moment() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |version: &str, key: &str| {
+            let files = folder.path().join(version);
+            fs::create_dir(&files).unwrap();
+            fs::write(files.join(SEAL_KEY), key.repeat(32)).unwrap();
+            std::os::unix::fs::symlink(version, folder.path().join("..data_tmp")).unwrap();
+            fs::rename(
+                folder.path().join("..data_tmp"),
+                folder.path().join("..data"),
+            )
+            .unwrap();
+        };
+        put("..1", "01");
+        let link = folder.path().join(SEAL_KEY);
+        std::os::unix::fs::symlink(Path::new("..data").join(SEAL_KEY), link).unwrap();
+        let mount = Mount::of(folder.path());
+        put("..2", "02");
+        assert_eq!(mount.seal_key(SEAL_KEY).unwrap(), [1; 32]);
+        assert_eq!(seal_keys(folder.path()).unwrap().current, [2; 32]);
+        fs::remove_dir_all(folder.path().join("..1")).unwrap();
+        let error = mount.seal_key(SEAL_KEY).unwrap_err().to_string();
+        assert!(
+            error.contains(&format!("{}/seal.key", folder.path().display())),
+            "{error}"
+        );
     }
 }

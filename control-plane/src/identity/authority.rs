@@ -1,91 +1,76 @@
-//! The control plane's own certificate authority: found in the identity folder, or made.
+//! One certificate authority of our own: a certificate, and the key that it signs with.
 //!
-//! It does not decide what it issues; see [`leaf`](super::leaf).
+//! It does not decide what it issues (see [`leaf`](super::leaf)), nor when another takes its place (see
+//! [`succession`](super::succession)).
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use jiff::Timestamp;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SerialNumber,
+    KeyUsagePurpose, PublicKeyData as _, SerialNumber,
 };
 use rustls::RootCertStore;
 
+use crate::identity::content::Content;
 use crate::identity::error::IdentityError;
-use crate::identity::folder::{Folder, Lock};
-use crate::identity::pem::{Certificate, Files};
-use crate::identity::{Step, Stop};
+use crate::identity::pem::{Certificate, Pair};
 
-/// What signs the certificates of both planes.
+/// What signs certificates.
 pub(crate) struct Authority {
     pub(crate) certificate: Certificate,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
-    /// Returns the authority of the folder; with the lock, makes or renews it.
+    /// Returns the authority of this certificate, which has this key.
+    pub(crate) fn of(certificate: Certificate, key: KeyPair) -> Result<Self, IdentityError> {
+        Ok(Self {
+            issuer: Issuer::from_ca_cert_der(&certificate.der, key).map_err(make_error)?,
+            certificate,
+        })
+    }
+
+    /// Makes an authority with this key and writes it.
     ///
-    /// It is renewed with the same key and name: certificates of before are still good for whoever trusts the new one, and
-    /// new ones for whoever still trusts the old one.
-    pub(crate) fn establish(folder: &Folder, lock: Option<&Lock>, now: Timestamp) -> Step<Self> {
-        let found = FILES.read(folder)?;
-        match (found.certificate, found.key) {
-            (None, None) => {
-                let key = KeyPair::generate().map_err(make_error)?;
-                Self::issue(folder, lock.ok_or(Stop::NeedsLock)?, key, now)
-            }
-            (Some(_), None) => Err(Stop::Failed(IdentityError::AuthorityKeyMissing {
-                path: folder.path(FILES.key),
-            })),
-            (None, Some(key)) => Self::issue(folder, lock.ok_or(Stop::NeedsLock)?, key, now),
-            (Some(certificate), Some(key)) => {
-                if !certificate.has_key(&key) {
-                    let reason = "it does not belong to the certificate in ca.crt beside it";
-                    return Err(folder.malformed(FILES.key, reason).into());
-                }
-                if !certificate.is_authority() {
-                    let reason = "its certificate is not that of an authority";
-                    return Err(folder.malformed(FILES.certificate, reason).into());
-                }
-                if certificate.lifetime.is_due(now) {
-                    return Self::issue(folder, lock.ok_or(Stop::NeedsLock)?, key, now);
-                }
-                Ok(Self {
-                    issuer: Issuer::from_ca_cert_der(&certificate.der, key).map_err(make_error)?,
-                    certificate,
-                })
-            }
-        }
+    /// Its name is that of its key: of several that are trusted, the one that signed a certificate is found by its name, and
+    /// what was issued stays good if the certificate of the same key is made again.
+    pub(crate) fn make(
+        pair: Pair,
+        key: KeyPair,
+        content: &mut Content,
+        now: Timestamp,
+    ) -> Result<Self, IdentityError> {
+        let mut params = params(&name(&key), now, LIFE)?;
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let certificate = params.self_signed(&key).map_err(make_error)?;
+        pair.write(content, &certificate, &key);
+        Ok(Self {
+            certificate: Certificate::of(certificate.der().clone())
+                .map_err(|error| content.malformed(pair.certificate, error))?,
+            issuer: Issuer::new(params, key),
+        })
     }
 
     /// Returns what it signs with.
     pub(crate) const fn issuer(&self) -> &Issuer<'static, KeyPair> {
         &self.issuer
     }
+}
 
-    /// Returns what trusts it and nobody else.
-    pub(crate) fn roots(&self) -> Result<Arc<RootCertStore>, IdentityError> {
-        let mut roots = RootCertStore::empty();
-        roots
-            .add(self.certificate.der.clone())
-            .map_err(IdentityError::Tls)?;
-        Ok(Arc::new(roots))
+/// Returns what trusts these authorities and nobody else.
+pub(crate) fn roots<'a>(
+    trusted: impl IntoIterator<Item = &'a Certificate>,
+) -> Result<Arc<RootCertStore>, IdentityError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in trusted {
+        let der = certificate.der.clone();
+        roots.add(der).map_err(IdentityError::Tls)?;
     }
-
-    fn issue(folder: &Folder, lock: &Lock, key: KeyPair, now: Timestamp) -> Step<Self> {
-        let mut params = params(NAME, now, LIFE)?;
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let certificate = params.self_signed(&key).map_err(make_error)?;
-        FILES.write(lock, &certificate, &key)?;
-        tracing::info!(file = %folder.path(FILES.certificate).display(), "made the certificate of the authority");
-        Ok(Self {
-            certificate: Certificate::of(certificate.der().clone())
-                .map_err(|error| folder.malformed(FILES.certificate, error))?,
-            issuer: Issuer::new(params, key),
-        })
-    }
+    Ok(Arc::new(roots))
 }
 
 /// Returns what every certificate of ours begins with: its subject, its life from now on, and a serial number of its own.
@@ -107,6 +92,13 @@ pub(crate) fn params(
     Ok(params)
 }
 
+fn name(key: &KeyPair) -> String {
+    let digest = digest(&SHA256, &key.subject_public_key_info());
+    let short = digest.as_ref().iter().take(NAME_BYTES);
+    let short: String = short.map(|byte| format!("{byte:02x}")).collect();
+    format!("sluice authority {short}")
+}
+
 fn serial_number() -> Result<SerialNumber, IdentityError> {
     let mut bytes = [0; 16];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| IdentityError::Random)?;
@@ -115,20 +107,13 @@ fn serial_number() -> Result<SerialNumber, IdentityError> {
     Ok(SerialNumber::from_slice(&bytes))
 }
 
-fn make_error(source: rcgen::Error) -> IdentityError {
-    IdentityError::Make {
-        what: FILES.what,
-        source,
-    }
+pub(crate) fn make_error(source: rcgen::Error) -> IdentityError {
+    let what = "authority";
+    IdentityError::Make { what, source }
 }
 
-pub(crate) const FILES: Files = Files {
-    what: "authority",
-    certificate: "control-plane/ca.crt",
-    key: "control-plane/ca.key",
-};
 const ORGANIZATION: &str = "sluice";
-const NAME: &str = "sluice authority";
+const NAME_BYTES: usize = 8;
 const LIFE: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 /// The clocks of nodes may be behind ours.
 const CLOCK_SKEW: Duration = Duration::from_secs(3600);

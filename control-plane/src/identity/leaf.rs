@@ -1,4 +1,4 @@
-//! The certificates that the authority issues, and the default one: found in the identity folder, or made.
+//! The certificates that the authority issues, and the default one: found among what is kept, or made.
 //!
 //! One that does not do what it is for (ended, of another authority, for another name) is made anew; a file that cannot be
 //! read as a certificate or key at all is an error, for it may be somebody's mistake.
@@ -12,11 +12,10 @@ use rustls::client::danger::ServerCertVerifier;
 use rustls::server::WebPkiClientVerifier;
 use rustls_pki_types::{ServerName, UnixTime};
 
-use crate::identity::authority::{Authority, params};
+use crate::identity::authority::{Authority, params, roots};
+use crate::identity::content::Content;
 use crate::identity::error::IdentityError;
-use crate::identity::folder::{Folder, Lock};
-use crate::identity::pem::{Certificate, Files, provider};
-use crate::identity::{Step, Stop};
+use crate::identity::pem::{Certificate, Pair, provider};
 
 /// A certificate and its key.
 pub(crate) struct Leaf {
@@ -36,17 +35,17 @@ pub(crate) enum Role {
 }
 
 impl Leaf {
-    /// Returns the certificate of the folder for this role; with the lock, makes or renews it.
+    /// Returns the certificate for this role; makes or renews it if it is due, or if it is asked for.
     pub(crate) fn establish(
         role: Role,
         authority: &Authority,
-        folder: &Folder,
-        lock: Option<&Lock>,
+        content: &mut Content,
         now: Timestamp,
-    ) -> Step<Self> {
-        let files = role.files();
-        let found = files.read(folder)?;
+        asked: bool,
+    ) -> Result<Self, IdentityError> {
+        let found = role.pair().read(content)?;
         let reason = match (found.certificate, found.key) {
+            _ if asked => "it was asked for".to_owned(),
             (Some(certificate), Some(key)) => {
                 match role.fault(&certificate, &key, authority, now)? {
                     None => return Ok(Self { certificate, key }),
@@ -55,22 +54,21 @@ impl Leaf {
             }
             _ => "there was none".to_owned(),
         };
-        let lock = lock.ok_or(Stop::NeedsLock)?;
-        let leaf = Self::issue(role, authority, folder, lock, now)?;
-        tracing::info!(file = %folder.path(files.certificate).display(), reason, "made a certificate");
+        let leaf = Self::issue(role, authority, content, now)?;
+        let place = content.place(role.pair().certificate);
+        content.note(format!("made a certificate in {place}: {reason}"));
         Ok(leaf)
     }
 
     fn issue(
         role: Role,
         authority: &Authority,
-        folder: &Folder,
-        lock: &Lock,
+        content: &mut Content,
         now: Timestamp,
     ) -> Result<Self, IdentityError> {
-        let files = role.files();
+        let pair = role.pair();
         let make_error = |source| IdentityError::Make {
-            what: files.what,
+            what: pair.what,
             source,
         };
         let key = KeyPair::generate().map_err(make_error)?;
@@ -92,29 +90,29 @@ impl Leaf {
             }
         };
         let certificate = certificate.map_err(make_error)?;
-        files.write(lock, &certificate, &key)?;
+        pair.write(content, &certificate, &key);
         Ok(Self {
             certificate: Certificate::of(certificate.der().clone())
-                .map_err(|error| folder.malformed(files.certificate, error))?,
+                .map_err(|error| content.malformed(pair.certificate, error))?,
             key,
         })
     }
 }
 
 impl Role {
-    pub(crate) const fn files(self) -> Files {
+    pub(crate) const fn pair(self) -> Pair {
         match self {
-            Self::ControlPlane => Files {
+            Self::ControlPlane => Pair {
                 what: "control-plane",
                 certificate: "control-plane/tls.crt",
                 key: "control-plane/tls.key",
             },
-            Self::DataPlane => Files {
+            Self::DataPlane => Pair {
                 what: "data-plane",
                 certificate: "data-plane/tls.crt",
                 key: "data-plane/tls.key",
             },
-            Self::Default => Files {
+            Self::Default => Pair {
                 what: "default",
                 certificate: "control-plane/default.crt",
                 key: "control-plane/default.key",
@@ -142,7 +140,7 @@ impl Role {
     const fn life(self) -> Duration {
         match self {
             Self::ControlPlane | Self::DataPlane => YEAR,
-            // Nobody can trust it anyway, and data planes are sent a new one only by a restart.
+            // Nobody can trust it anyway.
             Self::Default => Duration::from_secs(10 * YEAR.as_secs()),
         }
     }
@@ -165,11 +163,12 @@ impl Role {
         let seconds = Duration::from_secs(now.as_second().try_into().unwrap_or_default());
         let now = UnixTime::since_unix_epoch(seconds);
         let leaf = &certificate.der;
+        // The authority that signs, and no other: when another takes over, it issues everything anew.
+        let roots = roots([&authority.certificate])?;
         let verified = match self {
             Self::Default => Ok(()),
             Self::ControlPlane => {
-                let builder =
-                    WebPkiServerVerifier::builder_with_provider(authority.roots()?, provider());
+                let builder = WebPkiServerVerifier::builder_with_provider(roots, provider());
                 let verifier = builder.build().map_err(IdentityError::Verifier)?;
                 // Its labels are letters, so it is a server's name.
                 ServerName::try_from(SERVER_NAME)
@@ -178,8 +177,7 @@ impl Role {
                     .map(|_| ())
             }
             Self::DataPlane => {
-                let builder =
-                    WebPkiClientVerifier::builder_with_provider(authority.roots()?, provider());
+                let builder = WebPkiClientVerifier::builder_with_provider(roots, provider());
                 let verifier = builder.build().map_err(IdentityError::Verifier)?;
                 verifier.verify_client_cert(leaf, &[], now).map(|_| ())
             }

@@ -4,20 +4,22 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
-use rcgen::KeyPair;
+use rcgen::{KeyPair, PublicKeyData as _};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
+use crate::identity::content::Content;
 use crate::identity::error::IdentityError;
-use crate::identity::folder::{Folder, Lock};
 
 /// Where a certificate and its key are, and what they are called for people.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Files {
+pub(crate) struct Pair {
     pub(crate) what: &'static str,
     pub(crate) certificate: &'static str,
     pub(crate) key: &'static str,
@@ -43,15 +45,13 @@ pub(crate) struct Found {
     pub(crate) key: Option<KeyPair>,
 }
 
-impl Files {
-    pub(crate) fn read(self, folder: &Folder) -> Result<Found, IdentityError> {
-        // The key is written first: whoever sees the certificate sees its key.
-        let certificate = folder.read(self.certificate)?;
-        let key = folder.read(self.key)?;
-        let certificate = certificate
-            .map(|pem| Certificate::parse(&pem).map_err(|r| folder.malformed(self.certificate, r)));
-        let key = key.map(|pem| {
-            KeyPair::from_pem(&pem).map_err(|error| folder.malformed(self.key, key_reason(&error)))
+impl Pair {
+    pub(crate) fn read(self, content: &Content) -> Result<Found, IdentityError> {
+        let certificate = content.read(self.certificate)?.map(|pem| {
+            Certificate::parse(&pem).map_err(|reason| content.malformed(self.certificate, reason))
+        });
+        let key = content.read(self.key)?.map(|pem| {
+            KeyPair::from_pem(&pem).map_err(|error| content.malformed(self.key, key_reason(&error)))
         });
         Ok(Found {
             certificate: certificate.transpose()?,
@@ -59,22 +59,37 @@ impl Files {
         })
     }
 
+    /// Writes the key first: whoever sees the certificate sees its key.
     pub(crate) fn write(
         self,
-        lock: &Lock,
+        content: &mut Content,
         certificate: &rcgen::Certificate,
         key: &KeyPair,
-    ) -> Result<(), IdentityError> {
-        lock.write(self.key, &key.serialize_pem())?;
-        lock.write(self.certificate, &certificate.pem())
+    ) {
+        content.write(self.key, key.serialize_pem());
+        content.write(self.certificate, certificate.pem());
+    }
+
+    pub(crate) fn remove(self, content: &mut Content) {
+        content.remove(self.certificate);
+        content.remove(self.key);
     }
 }
 
 impl Certificate {
     fn parse(pem: &str) -> Result<Self, String> {
-        let der = CertificateDer::from_pem_slice(pem.as_bytes())
-            .map_err(|error| format!("it holds no PEM certificate ({error})"))?;
+        let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(pem_reason)?;
         Self::of(der).map_err(|error| format!("its certificate cannot be read ({error})"))
+    }
+
+    /// Returns all certificates of this text.
+    pub(crate) fn parse_all(pem: &str) -> Result<Vec<Self>, String> {
+        CertificateDer::pem_slice_iter(pem.as_bytes())
+            .map(|der| {
+                Self::of(der.map_err(pem_reason)?)
+                    .map_err(|error| format!("a certificate in it cannot be read ({error})"))
+            })
+            .collect()
     }
 
     /// Returns the certificate of these bytes.
@@ -94,9 +109,23 @@ impl Certificate {
         Ok(Self { der, lifetime })
     }
 
+    pub(crate) fn to_pem(&self) -> String {
+        let encoded = BASE64_STANDARD.encode(&self.der);
+        let mut lines = vec![BEGIN];
+        let mut rest = &*encoded;
+        while !rest.is_empty() {
+            // Base64 is ASCII: it may be split anywhere.
+            let (line, more) = rest.split_at(rest.len().min(LINE));
+            lines.push(line);
+            rest = more;
+        }
+        lines.push(END);
+        lines.join("\n") + "\n"
+    }
+
     pub(crate) fn has_key(&self, key: &KeyPair) -> bool {
         let parsed = parse(&self.der);
-        parsed.is_ok_and(|parsed| *parsed.public_key().raw == *subject_public_key_info(key))
+        parsed.is_ok_and(|parsed| *parsed.public_key().raw == *key.subject_public_key_info())
     }
 
     pub(crate) fn is_authority(&self) -> bool {
@@ -130,11 +159,16 @@ fn parse(der: &[u8]) -> Result<X509Certificate<'_>, x509_parser::error::X509Erro
     Ok(parsed)
 }
 
-fn subject_public_key_info(key: &KeyPair) -> Vec<u8> {
-    use rcgen::PublicKeyData;
-    key.subject_public_key_info()
+fn pem_reason(error: rustls_pki_types::pem::Error) -> String {
+    format!("it holds no PEM certificate ({error})")
 }
 
 fn key_reason(error: &rcgen::Error) -> String {
     format!("it holds no private key that can be used ({error})")
 }
+
+const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+const END: &str = "-----END CERTIFICATE-----";
+/// "Generators MUST wrap the base64-encoded lines so that each line consists of exactly 64 characters except for the final
+/// line" (RFC 7468, section 2).
+const LINE: usize = 64;

@@ -32,15 +32,7 @@ impl Collector for Live {
         let publication = self.publications.borrow().clone();
         let generation = publication.as_ref().map_or(0, |latest| latest.generation);
         self.nodes(&mut encoder, generation)?;
-        family(
-            &mut encoder,
-            "identity_certificate_not_after_timestamp_seconds",
-            "When the control plane's own certificates end.",
-            "certificate",
-            self.identity
-                .lifetimes()
-                .map(|lifetime| (lifetime.name, lifetime.not_after.as_second())),
-        )?;
+        self.identity(&mut encoder)?;
         publication.map_or(Ok(()), |publication| published(&mut encoder, &publication))
     }
 }
@@ -74,6 +66,28 @@ impl Live {
                 ("live", liveness.live),
                 ("refusing", liveness.refusing),
             ],
+        )
+    }
+
+    fn identity(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let lifetimes = self.identity.lifetimes();
+        family(
+            encoder,
+            "identity_certificate_not_before_timestamp_seconds",
+            "When the certificates of both planes and their authorities begin.",
+            "certificate",
+            lifetimes
+                .iter()
+                .map(|lifetime| (lifetime.name, lifetime.not_before.as_second())),
+        )?;
+        family(
+            encoder,
+            "identity_certificate_not_after_timestamp_seconds",
+            "When the certificates of both planes and their authorities end.",
+            "certificate",
+            lifetimes
+                .iter()
+                .map(|lifetime| (lifetime.name, lifetime.not_after.as_second())),
         )
     }
 }

@@ -8,6 +8,8 @@
 
 mod told;
 
+use std::time::Duration;
+
 use sluice_proto::{Kind, ObjectReference, ResourceKey};
 use sluice_translate::parse_objects;
 use tempfile::TempDir;
@@ -15,6 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::*;
+use crate::identity::Store;
 use crate::publication::Publication;
 use crate::source::SecretNames;
 
@@ -29,14 +32,16 @@ struct Running {
     metrics: Arc<Metrics>,
     ended: oneshot::Receiver<ReconcileError>,
     _task: AbortOnDropHandle<()>,
-    _identity: TempDir,
+    identity: Identity,
+    folder: TempDir,
 }
 
 impl Running {
     /// Starts the loop when these batches are waiting for it already.
     async fn start(waiting: Vec<Batch>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let identity = Arc::new(Identity::open(folder.path()).unwrap());
+        let store = Store::folder(folder.path());
+        let identity = Identity::open(store).await.unwrap();
         let (batches, receiver) = mpsc::channel(1000);
         let (secrets, wanted) = watch::channel(SecretNames::new());
         let (settings, settings_receiver) = watch::channel(CurrentSettings {
@@ -56,7 +61,7 @@ impl Running {
         let reconcile = Reconcile::new(
             source,
             settings_receiver,
-            identity,
+            &identity,
             publisher,
             Arc::clone(&metrics),
         );
@@ -76,7 +81,8 @@ impl Running {
             metrics,
             ended,
             _task: AbortOnDropHandle::new(task),
-            _identity: folder,
+            identity,
+            folder,
         }
     }
 
@@ -325,6 +331,21 @@ async fn a_removed_object_is_gone() {
     running
         .until("no route", |now| count(now, Kind::Route) == 0)
         .await;
+}
+
+#[tokio::test]
+async fn a_new_default_certificate_is_published_at_once() {
+    let mut running = Running::start(vec![base(), synced()]).await;
+    let first = running.until("the first", |_| true).await;
+    let file = running.folder.path().join("control-plane/default.crt");
+    std::fs::remove_file(file).unwrap();
+    running.identity.refresh().await.unwrap();
+    let second = running
+        .until("the second", |now| now.digest != first.digest)
+        .await;
+    let key = ResourceKey::new(Kind::Certificate, "default");
+    let default = |publication: &Publication| publication.translation.resources[&key].clone();
+    assert_ne!(default(&second), default(&first));
 }
 
 #[tokio::test]

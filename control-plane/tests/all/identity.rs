@@ -27,7 +27,7 @@ async fn a_renewed_certificate_is_used_without_a_restart() {
 
     let folder = running.identity_folder().join("control-plane");
     fs::remove_file(folder.join("tls.crt")).unwrap();
-    running.identity.renew().unwrap();
+    running.identity.refresh().await.unwrap();
     let second = shown(&running).await;
     assert_ne!(second, first);
     assert_eq!(second, certificate(&folder));
@@ -46,7 +46,7 @@ async fn a_renewal_that_fails_leaves_the_old_certificate_in_use() {
     let first = shown(&running).await;
     let file = running.identity_folder().join("control-plane/tls.key");
     fs::write(file, "nonsense").unwrap();
-    let error = running.identity.renew().unwrap_err().to_string();
+    let error = running.identity.refresh().await.unwrap_err().to_string();
     assert!(error.contains("control-plane/tls.key"), "{error}");
     assert_eq!(shown(&running).await, first);
 }

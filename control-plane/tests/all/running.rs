@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use sluice_control_plane::identity::Identity;
+use sluice_control_plane::identity::{Identity, Store};
 use sluice_control_plane::introspection::IntrospectionServer;
 use sluice_control_plane::leadership::Leadership;
 use sluice_control_plane::publication::Publisher;
@@ -72,7 +72,7 @@ impl Running {
         let listen = async || TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (stream, introspection) = (listen().await, listen().await);
         let addresses = [&stream, &introspection].map(|listener| listener.local_addr().unwrap());
-        let identity = Arc::new(Identity::open(folder.path()).unwrap());
+        let identity = Arc::new(Identity::open(Store::folder(folder.path())).await.unwrap());
         let (publisher, registry) = (Publisher::new(), Registry::new());
         let leadership = watch::Sender::new(Leadership::Alone);
         let shutdown = CancellationToken::new();

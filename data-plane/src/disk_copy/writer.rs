@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use crate::disk_copy::{DiskCopy, Kept};
+use crate::identity::SealKeys;
 
 /// The task that keeps the copy current.
 pub(crate) struct Writer<T, V, K> {
@@ -21,6 +22,9 @@ pub(crate) struct Writer<T, V, K> {
     pub(crate) version: V,
     /// What is to be kept now.
     pub(crate) current: K,
+    /// What to seal with, once it is known; then, whenever it is something else, the copy is sealed anew: two renewals
+    /// later nobody could open it.
+    pub(crate) seal_keys: watch::Receiver<Option<SealKeys>>,
     /// The node's name.
     pub(crate) node: String,
     /// Where it says why the copy is not current, if it is not.
@@ -37,15 +41,20 @@ where
         let mut written = (self.version)(&self.changes.borrow_and_update());
         loop {
             let is_failing = self.problem.borrow().is_some();
+            let mut is_outdated = false;
             tokio::select! {
                 changed = self.changes.changed() => if changed.is_err() {
                     break;
                 },
+                Ok(()) = self.seal_keys.changed() => {
+                    let keys = *self.seal_keys.borrow_and_update();
+                    is_outdated = keys.is_some_and(|keys| self.copy.follow(&keys));
+                }
                 // What was wrong with the disk may have passed.
                 () = sleep(AFTER_A_FAILURE), if is_failing => {}
             }
             let version = (self.version)(&self.changes.borrow_and_update());
-            if version == written && !is_failing {
+            if version == written && !is_failing && !is_outdated {
                 continue;
             }
             written = version;
@@ -148,6 +157,7 @@ mod tests {
                     ..kept(3)
                 }
             },
+            seal_keys: watch::channel(None).1,
             node: "node-a".to_owned(),
             problem: watch::Sender::new(None),
         };
@@ -179,6 +189,7 @@ mod tests {
             changes,
             version: |change: &(u64, &str)| change.0,
             current: || kept(3),
+            seal_keys: watch::channel(None).1,
             node: "node-a".to_owned(),
             problem: watch::Sender::new(None),
         };
@@ -190,5 +201,34 @@ mod tests {
         drop(change);
         writer.await.unwrap();
         assert_eq!(copy.load().unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn the_copy_is_sealed_anew_when_the_key_is_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let copy = Arc::new(DiskCopy::open(folder.path(), &keys(7, None)).unwrap());
+        let (change, changes) = watch::channel(7);
+        let (renew, seal_keys) = watch::channel(None);
+        let writer = Writer {
+            copy: Arc::clone(&copy),
+            changes,
+            version: |change: &u64| *change,
+            current: || kept(3),
+            seal_keys,
+            node: "node-a".to_owned(),
+            problem: watch::Sender::new(None),
+        };
+        let writer = tokio::spawn(writer.run());
+        tokio::task::yield_now().await;
+        renew.send_replace(Some(keys(7, None)));
+        tokio::task::yield_now().await;
+        assert_eq!(copy.load().unwrap(), None, "the key is the same");
+        renew.send_replace(Some(keys(8, Some(7))));
+        let alone = DiskCopy::open(folder.path(), &keys(8, None)).unwrap();
+        while !matches!(alone.load(), Ok(Some(_))) {
+            tokio::task::yield_now().await;
+        }
+        drop(change);
+        writer.await.unwrap();
     }
 }

@@ -179,9 +179,6 @@ impl StreamClient {
         peer: Arc<OnceLock<SocketAddr>>,
     ) -> Result<Channel, Failure> {
         let identity = Identity::read(&self.config.identity_dir).map_err(Failure::Identity)?;
-        self.stream_metrics
-            .identity_expiry
-            .set(identity.not_after_unix_s);
         let target = match heading.leader {
             Some(leader) => leader.to_string(),
             None => self.config.control_plane.clone(),

@@ -14,8 +14,6 @@ pub(crate) struct StreamMetrics {
     pub(crate) opened: Counter,
     /// 1 while endpoints may be stale.
     pub(crate) endpoints_stale: Gauge,
-    /// When the certificate that the control plane is shown ends.
-    pub(crate) identity_expiry: Gauge,
 }
 
 impl StreamMetrics {
@@ -37,11 +35,6 @@ impl StreamMetrics {
                 "endpoints_stale",
                 "1 while endpoints may be stale and are reached through their Services, else 0",
                 own.endpoints_stale.clone(),
-            );
-            registry.register(
-                "identity_expiry_timestamp_seconds",
-                "When the certificate that the control plane is shown ends, in seconds since 1970; 0 before the first",
-                own.identity_expiry.clone(),
             );
         });
         own

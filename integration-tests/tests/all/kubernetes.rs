@@ -6,6 +6,7 @@ mod broken_objects;
 mod certificate_rotation;
 mod change_under_load;
 mod control_plane_killed;
+mod identity;
 mod introspection;
 mod leadership;
 mod manifests;

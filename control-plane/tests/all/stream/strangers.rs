@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use sluice_control_plane::identity::{Identity, SERVER_NAME};
+use sluice_control_plane::identity::{Identity, SERVER_NAME, Store};
 use sluice_proto::wire::snapshot_stream_client::SnapshotStreamClient;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -62,7 +62,7 @@ async fn without_a_certificate_there_is_nothing() {
 async fn a_certificate_of_another_authority_is_none() {
     let running = Running::with(&hosts(&["a.example"])).await;
     let other = tempfile::tempdir().unwrap();
-    Identity::open(other.path()).unwrap();
+    Identity::open(Store::folder(other.path())).await.unwrap();
     // It trusts us, but we do not trust it.
     let forged = tempfile::tempdir().unwrap();
     let copy = |from: std::path::PathBuf, name: &str| fs::copy(from, forged.path().join(name));

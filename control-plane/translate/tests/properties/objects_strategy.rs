@@ -72,7 +72,7 @@ fn node() -> impl Strategy<Value = Node> {
     let ranges = select(&["10.244.0.0/24", "10.244.1.0/24"][..]);
     (
         metadata(&["node-a", "node-b"]),
-        proptest::option::of(ranges),
+        option::of(ranges),
     )
         .prop_map(|(mut metadata, range)| {
             metadata.namespace = None;

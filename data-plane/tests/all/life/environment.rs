@@ -75,10 +75,16 @@ async fn it_runs_by_its_environment_alone() {
     ] {
         assert!(metrics.lines().any(|own| own == line), "{line}: {metrics}");
     }
-    let expiry = metrics
-        .lines()
-        .find_map(|line| line.strip_prefix("sluice_identity_expiry_timestamp_seconds "));
-    assert!(expiry.unwrap().parse::<i64>().unwrap() > 0);
+    for certificate in ["authority", "data-plane"] {
+        for of in ["not_before", "not_after"] {
+            let name = format!(
+                "sluice_identity_certificate_{of}_timestamp_seconds{{certificate=\"{certificate}\"}} "
+            );
+            let time = metrics.lines().find_map(|line| line.strip_prefix(&name));
+            let time = time.unwrap_or_else(|| panic!("{name}: {metrics}"));
+            assert!(time.parse::<i64>().unwrap() > 0, "{name}");
+        }
+    }
     for line in site.log().lines() {
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
         assert!(line["fields"]["message"].is_string(), "{line}");

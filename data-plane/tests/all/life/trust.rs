@@ -2,6 +2,10 @@
 //! restart.
 
 use std::fs;
+use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::path::Path;
+
+use rustix::process::Signal;
 
 use super::harness::*;
 
@@ -72,4 +76,62 @@ async fn a_renewed_identity_needs_no_restart() {
     let session = control_plane.session().await;
     assert_eq!(session.hello.instance, instance, "it is the same process");
     assert_eq!(session.hello.generation, 1);
+}
+
+#[tokio::test]
+async fn what_a_kubelet_swaps_is_for_the_next_connection_and_the_next_seal() {
+    let site = Site::new();
+    let web = Backend::saying("web").await;
+    let (identity, next) = (site.identity(), Authority::new());
+    for name in ["ca.crt", "tls.crt", "tls.key", "seal.key"] {
+        fs::remove_file(identity.join(name)).unwrap();
+        symlink(Path::new("..data").join(name), identity.join(name)).unwrap();
+    }
+    let old = swap(&identity, "..1", &site.authority, "5e", None);
+    let mut control_plane = site.control_plane().await;
+    let data_plane = site.data_plane();
+    let session = control_plane.serve(1, &shop(web.address)).await;
+    site.copied().await;
+    let written = fs::metadata(site.copy()).unwrap().ino();
+
+    let trusted = fs::read_to_string(old.join("ca.crt")).unwrap();
+    swap(&identity, "..2", &next, "5f", Some(&trusted));
+    fs::remove_dir_all(old).unwrap();
+    eventually("a copy under the new seal key", async || {
+        fs::metadata(site.copy()).unwrap().ino() != written
+    })
+    .await;
+    assert!(control_plane.is_untouched(), "the stream stays as it is");
+    drop(session);
+    control_plane.stop().await;
+
+    // Of the authority that followed, and trusting no other.
+    let mut control_plane = ControlPlane::start(site.stream(), next.server()).await;
+    let hello = control_plane.session().await.hello;
+    assert_eq!(hello.generation, 1);
+    control_plane.stop().await;
+    data_plane.end(Signal::KILL).await;
+
+    // The seal key of before is no more, and not needed.
+    let _data_plane = site.data_plane();
+    site.ready().await;
+    assert_eq!(get(site.http(), "shop.example", "/").await.body, "web");
+}
+
+/// Puts what this authority gives to data planes in the place of what was mounted, as a kubelet does: all at once.
+fn swap(
+    identity: &Path,
+    version: &str,
+    authority: &Authority,
+    seal_key: &str,
+    trusted: Option<&str>,
+) -> std::path::PathBuf {
+    let folder = identity.join(version);
+    authority.write(&folder);
+    let bundle = fs::read_to_string(folder.join("ca.crt")).unwrap() + trusted.unwrap_or_default();
+    fs::write(folder.join("ca.crt"), bundle).unwrap();
+    fs::write(folder.join("seal.key"), seal_key.repeat(32)).unwrap();
+    symlink(version, identity.join("..data_tmp")).unwrap();
+    fs::rename(identity.join("..data_tmp"), identity.join("..data")).unwrap();
+    folder
 }
