@@ -70,21 +70,17 @@ pub(crate) fn any_object() -> impl Strategy<Value = Object> {
 
 fn node() -> impl Strategy<Value = Node> {
     let ranges = select(&["10.244.0.0/24", "10.244.1.0/24"][..]);
-    (
-        metadata(&["node-a", "node-b"]),
-        option::of(ranges),
-    )
-        .prop_map(|(mut metadata, range)| {
-            metadata.namespace = None;
-            Node {
-                metadata,
-                spec: Some(NodeSpec {
-                    pod_cidr: range.map(str::to_owned),
-                    ..NodeSpec::default()
-                }),
-                status: None,
-            }
-        })
+    (metadata(&["node-a", "node-b"]), option::of(ranges)).prop_map(|(mut metadata, range)| {
+        metadata.namespace = None;
+        Node {
+            metadata,
+            spec: Some(NodeSpec {
+                pod_cidr: range.map(str::to_owned),
+                ..NodeSpec::default()
+            }),
+            status: None,
+        }
+    })
 }
 
 fn class() -> impl Strategy<Value = IngressClass> {
