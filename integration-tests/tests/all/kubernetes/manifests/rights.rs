@@ -137,7 +137,7 @@ const TABLE: &[(&str, bool, &[Right])] = &[
             ("watch", "", "secrets", SYSTEM, OWN_IDENTITY),
             ("update", "", "secrets", SYSTEM, OWN_IDENTITY),
             ("watch", "", "secrets", NODES, THEIR_IDENTITY),
-            ("patch", "", "secrets", NODES, THEIR_IDENTITY),
+            ("update", "", "secrets", NODES, THEIR_IDENTITY),
         ],
     ),
     (
