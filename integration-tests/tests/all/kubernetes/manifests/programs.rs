@@ -12,7 +12,10 @@ use super::{manifests, text};
 fn every_variable_is_one_of_the_programs() {
     let programs = Programs::built_once().unwrap();
     let rendered = rendered();
-    for (plane, program) in [("data-plane", &programs.data_plane)] {
+    for (plane, program) in [
+        ("control-plane", &programs.control_plane),
+        ("data-plane", &programs.data_plane),
+    ] {
         let help = Command::new(program).arg("--help").output().unwrap();
         let help = String::from_utf8(help.stdout).unwrap();
         let workload = (rendered.split("\n---\n"))
@@ -37,6 +40,9 @@ fn the_settings_that_are_installed_can_be_used() {
     assert!(!example.edge.trusted_ranges.is_empty());
     example.edge.trusted_ranges.clear();
     assert_eq!(example, default, "it says that it shows the defaults");
+
+    let beside_traefik = settings("overlays/migrate-from-traefik/settings.yaml");
+    assert!(!beside_traefik.status.publish, "that is Traefik's to write");
 }
 
 fn settings(file: &str) -> EdgeSettings {
