@@ -29,7 +29,7 @@ fn is_there(program: &str) -> bool {
 }
 
 /// Programs, and the Debian packages that have them.
-const NEEDED: [(&str, &str); 9] = [
+const NEEDED: [(&str, &str); 10] = [
     ("ip", "iproute2"),
     ("nsenter", "util-linux"),
     ("containerd", "containerd"),
@@ -37,6 +37,7 @@ const NEEDED: [(&str, &str); 9] = [
     ("/usr/lib/cni/bridge", "containernetworking-plugins"),
     ("iptables", "iptables"),
     ("conntrack", "conntrack"),
+    ("pkill", "procps"),
     ("python3", "python3"),
     ("cc", "gcc libc6-dev"),
 ];

@@ -89,7 +89,7 @@ fn without_the_api_server_nothing_changes_and_its_return_is_noticed() {
         .unwrap();
     system.kill_api_server().unwrap();
     system
-        .run(async |system| {
+        .run(async |_| {
             let _service = service().await?;
             let load = Load::new(System::targets(HOST, "api-"))
                 .per_second(100)
