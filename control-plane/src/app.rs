@@ -69,8 +69,6 @@ async fn start(args: Args, shutdown: CancellationToken) -> anyhow::Result<Tasks>
         identity: Arc::clone(&identity),
     });
 
-    let mut tasks = Tasks::default();
-    serve_metrics(&args, &metrics, &publisher, &mut tasks).await?;
     let (leadership, standing) = stand(&args, client.as_ref(), &publisher, &metrics);
     if let Some(standing) = standing {
         tasks.spawn_server("the election of a leader", standing.run(shutdown.clone()));
