@@ -3,7 +3,9 @@
 use std::fs;
 
 use anyhow::Context as _;
+use tokio::net::TcpStream;
 
+use super::LIMIT;
 use crate::kubernetes::Cluster;
 use crate::namespace::Namespace;
 use crate::process::{Process, Program};
@@ -16,13 +18,19 @@ pub(super) struct Controllers {
 
 impl Controllers {
     pub(super) fn start(cluster: &Cluster) -> anyhow::Result<Self> {
-        Ok(Self {
-            _all: [
-                controller_manager(cluster)?.start()?,
-                scheduler(cluster)?.start()?,
-                dns(cluster)?.start()?,
-            ],
-        })
+        let mut all = [
+            controller_manager(cluster)?.start()?,
+            scheduler(cluster)?.start()?,
+            dns(cluster)?.start()?,
+        ];
+        let [_, _, dns] = &mut all;
+        cluster.namespace().run(async || {
+            dns.wait_until("CoreDNS to answer", LIMIT, async || {
+                TcpStream::connect((Namespace::CONTROL, 53)).await.map(drop)
+            })
+            .await
+        })?;
+        Ok(Self { _all: all })
     }
 }
 

@@ -70,7 +70,7 @@ pub(crate) fn any_object() -> impl Strategy<Value = Object> {
 
 fn node() -> impl Strategy<Value = Node> {
     let ranges = select(&["10.244.0.0/24", "10.244.1.0/24"][..]);
-    (metadata(&["node-a", "node-b"]), option::of(ranges)).prop_map(|(mut metadata, range)| {
+    (metadata(&["node-a", "node-b"]), of(ranges)).prop_map(|(mut metadata, range)| {
         metadata.namespace = None;
         Node {
             metadata,
