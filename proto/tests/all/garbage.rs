@@ -198,6 +198,7 @@ fn odd_settings() -> impl Strategy<Value = wire::Settings> {
         .prop_map(
             |(trusted_ranges, client_address_header, timeouts, limits, missing_certificate)| {
                 wire::Settings {
+                    metrics_ranges: trusted_ranges.clone(),
                     trusted_ranges,
                     client_address_header,
                     timeouts,

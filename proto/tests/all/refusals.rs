@@ -279,6 +279,13 @@ fn settings() -> Vec<Case> {
             },
         ),
         (
+            "metrics_ranges, \"10.0.0.0/33\"",
+            wire::Settings {
+                metrics_ranges: vec!["10.0.0.0/33".to_owned()],
+                ..wire::Settings::default()
+            },
+        ),
+        (
             "missing_certificate, 9",
             wire::Settings {
                 missing_certificate: 9,

@@ -1,4 +1,5 @@
 //! A node loses its power and comes back while there is no control plane: its data plane serves from the copy on its disk.
+//! (The backends are elsewhere: what a lost pod was answering is lost, whoever is in front.)
 
 use std::time::Duration;
 
@@ -7,12 +8,22 @@ use sluice_integration_tests::wait;
 use tokio::time::Instant;
 
 use crate::run::LIMIT;
-use crate::stage::{Stage, ask};
+use crate::stage::{ALL_NODES, Stage, ask};
 use crate::table::Row;
 use crate::traffic::{Traffic, http};
 
 pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
     stage.outside(async |stage| {
+        stage.kubectl("cordon node-3")?;
+        for pod in stage.pods("honeydue")? {
+            if pod.node == "node-3" {
+                stage.kubectl(&format!("delete pod {} --namespace=honeydue", pod.name))?;
+            }
+        }
+        for deployment in ["deployment/api", "deployment/admin"] {
+            stage.wait_until_rolled_out("honeydue", deployment).await?;
+        }
+        stage.wait_until_served(&ALL_NODES).await?;
         stage.scale_control_plane(0).await?;
         let traffic = Traffic::through(&[0, 1]);
         stage.nodes.node(2).power_off()?;
@@ -28,6 +39,7 @@ pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
         let age = age(&stage.nodes.node(2).run(&["bash", "-c", AGE])?)?;
         let took = age.saturating_sub(served.elapsed());
         row.at_most("served after its start:", took, Duration::from_secs(2));
+        stage.kubectl("uncordon node-3")?;
         stage.scale_control_plane(2).await?;
         traffic.stop(row).await;
         Ok(())
