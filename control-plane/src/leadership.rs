@@ -223,7 +223,7 @@ const RETRY: Duration = Duration::from_secs(2);
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-    use tokio::sync::mpsc;
+    use tokio::sync::{mpsc, oneshot};
 
     use super::*;
 
@@ -232,15 +232,20 @@ mod tests {
         let (leadership, receiver) = watch::channel(Leadership::Unknown);
         let (began, mut begins) = mpsc::channel(8);
         let work = while_leading(receiver, move || {
-            began.try_send(()).unwrap();
-            std::future::pending()
+            let (lives, ends) = oneshot::channel::<()>();
+            began.try_send(ends).unwrap();
+            async move {
+                let _lives = lives;
+                std::future::pending().await
+            }
         });
         let script = async {
             for _ in 0..3 {
                 leadership.send_replace(Leadership::Leading);
-                begins.recv().await.unwrap();
+                let ends = begins.recv().await.unwrap();
                 leadership.send_replace(Leadership::Lapsed);
-                tokio::task::yield_now().await;
+                // An error says that the work was dropped.
+                ends.await.unwrap_err();
             }
         };
         tokio::select! {
