@@ -99,7 +99,7 @@ fn without_the_api_server_nothing_changes_and_its_return_is_noticed() {
             while Instant::now() < until {
                 sleep(Duration::from_millis(100)).await;
             }
-            wait::until("all nodes on one replica", LIMIT, async || {
+            wait::until("all nodes on one replica", SETTLED, async || {
                 let [one, other] = connected().await?;
                 ensure!(one.max(other) == 3 && one + other == 3, "{one} and {other}");
                 Ok::<_, anyhow::Error>(())
@@ -260,4 +260,6 @@ fn nodes() -> String {
 
 const HOST: &str = "api.example.com";
 const STATUS: &str = "10.0.0.1 10.0.0.2 203.0.113.3";
+/// Whoever did not reach the leader in time, on a busy machine, tries again after half a minute.
+const SETTLED: Duration = Duration::from_secs(90);
 const LIMIT: Duration = Duration::from_secs(40);
