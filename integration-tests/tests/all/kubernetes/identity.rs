@@ -26,7 +26,6 @@ use tokio_rustls::TlsConnector;
 fn three_control_planes_agree_and_follow_renewals_without_a_restart() {
     let site = site();
     let cluster = &site.cluster;
-    cluster.apply(RIGHTS).unwrap();
     let outcome = cluster.namespace().run(async || {
         let mut replicas = Vec::new();
         for replica in 0..3 {
@@ -117,6 +116,14 @@ fn renew_the_rest(site: &Site, before: &Mounted) -> anyhow::Result<Mounted> {
 #[test]
 fn an_api_server_that_is_away_or_forbids_it_is_waited_for() {
     let mut site = site();
+    site.cluster
+        .kubectl(&[
+            "delete",
+            "rolebinding",
+            "sluice-control-plane",
+            "--namespace=sluice-data-plane",
+        ])
+        .unwrap();
     site.cluster.kill_api_server().unwrap();
     let mut process = control_plane(&site, 0).unwrap().start().unwrap();
     let says = async |process: &Process, what: &str| {
@@ -150,7 +157,7 @@ fn an_api_server_that_is_away_or_forbids_it_is_waited_for() {
         "grant the control plane the rights",
     )
     .unwrap();
-    site.cluster.apply(RIGHTS).unwrap();
+    install(&site.cluster);
     let served = site.cluster.namespace().run(async || {
         process
             .wait_until("its stream", LIMIT, async || {
@@ -165,7 +172,6 @@ fn an_api_server_that_is_away_or_forbids_it_is_waited_for() {
 fn a_malformed_secret_is_named_and_left_alone() {
     let site = site();
     let cluster = &site.cluster;
-    cluster.apply(RIGHTS).unwrap();
     cluster
         .kubectl(&[
             "create",
@@ -200,15 +206,19 @@ struct Site {
 
 fn site() -> Site {
     let cluster = Cluster::start().unwrap();
-    let manifests = concat!(env!("CARGO_MANIFEST_DIR"), "/../manifests");
-    cluster
-        .kubectl(&["apply", "--kustomize", manifests])
-        .unwrap();
+    install(&cluster);
     let user = cluster.kubeconfig_for(SERVICE_ACCOUNT, Some("system:serviceaccounts"));
     Site {
         kubeconfig: user.unwrap(),
         cluster,
     }
+}
+
+fn install(cluster: &Cluster) {
+    let manifests = concat!(env!("CARGO_MANIFEST_DIR"), "/../manifests");
+    cluster
+        .kubectl(&["apply", "--kustomize", manifests])
+        .unwrap();
 }
 
 fn program(site: &Site, name: &str) -> anyhow::Result<Program> {
@@ -364,35 +374,3 @@ const METRICS: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8452);
 const SERVICE_ACCOUNT: &str = "system:serviceaccount:sluice-system:sluice-control-plane";
 const LIMIT: Duration = Duration::from_secs(60);
-/// Exactly what it takes: both Secrets by name, and to create them.
-const RIGHTS: &str = "
-apiVersion: v1
-kind: Namespace
-metadata: { name: sluice-data-plane }
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: { name: sluice-control-plane, namespace: sluice-system }
-rules:
-  - { apiGroups: [''], resources: [secrets], resourceNames: [sluice-control-plane-identity], verbs: [get, update] }
-  - { apiGroups: [''], resources: [secrets], verbs: [create] }
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: { name: sluice-control-plane, namespace: sluice-system }
-roleRef: { apiGroup: rbac.authorization.k8s.io, kind: Role, name: sluice-control-plane }
-subjects: [{ kind: ServiceAccount, name: sluice-control-plane, namespace: sluice-system }]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: { name: sluice-control-plane, namespace: sluice-data-plane }
-rules:
-  - { apiGroups: [''], resources: [secrets], resourceNames: [sluice-data-plane-identity], verbs: [get, update] }
-  - { apiGroups: [''], resources: [secrets], verbs: [create] }
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: { name: sluice-control-plane, namespace: sluice-data-plane }
-roleRef: { apiGroup: rbac.authorization.k8s.io, kind: Role, name: sluice-control-plane }
-subjects: [{ kind: ServiceAccount, name: sluice-control-plane, namespace: sluice-system }]
-";
