@@ -273,7 +273,8 @@ impl Redirect {
 }
 
 const FIRST_WAIT: Duration = Duration::from_millis(100);
-const LAST_WAIT: Duration = Duration::from_secs(5);
+/// A node that was cut off is to converge within two seconds of the cut's healing: one try and one wait.
+const LAST_WAIT: Duration = Duration::from_millis(750);
 const LONG: Duration = Duration::from_secs(10);
 /// How long the leader may take to answer.
 const LEADER: Duration = Duration::from_secs(2);

@@ -17,7 +17,7 @@ pub(crate) async fn dial(
     target: &str,
     avoid: Option<SocketAddr>,
 ) -> io::Result<TokioIo<TcpStream>> {
-    let resolved = timeout(EACH, lookup_host(target)).await;
+    let resolved = timeout(LOOK_UP, lookup_host(target)).await;
     let mut addresses: Vec<_> = match resolved {
         Ok(Ok(resolved)) => resolved.collect(),
         Ok(Err(error)) => return Err(named(target, "does not resolve", &error)),
@@ -32,7 +32,7 @@ pub(crate) async fn dial(
 async fn any(target: &str, addresses: &[SocketAddr]) -> io::Result<TokioIo<TcpStream>> {
     let mut failures = Vec::new();
     for address in addresses {
-        match timeout(EACH, TcpStream::connect(address)).await {
+        match timeout(CONNECT, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
                 stream.set_nodelay(true)?;
                 return Ok(TokioIo::new(stream));
@@ -51,8 +51,9 @@ fn named(target: &str, what: &str, error: &dyn std::error::Error) -> io::Error {
     io::Error::other(format!("{target} {what} ({error})"))
 }
 
-/// How long one look-up or one address may take.
-const EACH: Duration = Duration::from_secs(2);
+const LOOK_UP: Duration = Duration::from_secs(2);
+/// For one address. A packet that is lost is sent again after a second: a new try is as fast, and may be elsewhere.
+const CONNECT: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
