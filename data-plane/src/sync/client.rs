@@ -280,7 +280,8 @@ const LONG: Duration = Duration::from_secs(10);
 const LEADER: Duration = Duration::from_secs(2);
 const CONNECT: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
-const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
+/// Shorter than listeners take to close: whoever is told to stop says so before it ends.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 const QUEUE: usize = 16;
 /// A chunk is about 1 MiB; one resource, such as the endpoints of a very large Service, may be more.
 const MAX_MESSAGE: usize = 64 << 20;

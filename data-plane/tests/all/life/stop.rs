@@ -43,6 +43,22 @@ async fn a_slow_request_is_finished_before_the_end() {
 }
 
 #[tokio::test]
+async fn an_idle_one_says_that_it_drains_before_it_ends() {
+    let site = Site::new();
+    let web = Backend::saying("web").await;
+    let mut control_plane = site.control_plane().await;
+    let data_plane = site.data_plane();
+    let mut session = control_plane.serve(3, &shop(web.address)).await;
+    data_plane.signal(Signal::TERM);
+    session
+        .report("a report that it drains", |report| {
+            report.state() == wire::report::State::Draining
+        })
+        .await;
+    assert_eq!(data_plane.ended().await.code(), Some(0));
+}
+
+#[tokio::test]
 async fn an_idle_one_ends_at_once() {
     for signal in [Signal::TERM, Signal::INT] {
         let site = Site::new();
