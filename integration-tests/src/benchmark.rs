@@ -81,7 +81,7 @@ impl Benchmark {
     ) -> anyhow::Result<Row> {
         system.pause(true)?;
         let running = traefik.start(system.cluster())?;
-        running.wait_until_served(crowd).await?;
+        running.wait_until_served().await?;
         let before = Usage::of(running.id())?;
         let samples = self.propagation(crowd, &[Traefik::ADDRESS]).await;
         let used = Usage::of(running.id())?;

@@ -82,7 +82,7 @@ impl RunningTraefik {
     }
 
     /// Waits until it serves the crowd.
-    pub(super) async fn wait_until_served(&self, _: &Crowd) -> anyhow::Result<()> {
+    pub(super) async fn wait_until_served(&self) -> anyhow::Result<()> {
         let destination = Destination {
             address: Traefik::ADDRESS,
             tls: None,

@@ -149,13 +149,7 @@ impl Stage {
     pub(crate) async fn wait_until_served(&self, nodes: &[usize]) -> anyhow::Result<()> {
         for &node in nodes {
             for host in ["api.myhoneydue.com", "admin.myhoneydue.com"] {
-                let what = format!("{host} through node-{}", node + 1);
-                wait::until(&what, LIMIT, async || {
-                    let answer = ask(http(node), host).await?;
-                    ensure!(answer.status == 200, "{}", answer.status);
-                    anyhow::Ok(())
-                })
-                .await?;
+                wait_for_200(node, host).await?;
             }
         }
         Ok(())
@@ -238,8 +232,19 @@ pub(crate) struct Pod {
     pub(crate) leaving: bool,
 }
 
+/// Waits until a node answers 200 for a host's root.
+pub(crate) async fn wait_for_200(node: usize, host: &str) -> anyhow::Result<()> {
+    let what = format!("{host} through node-{}", node + 1);
+    wait::until(&what, LIMIT, async || {
+        let answer = ask(http(node), host).await?;
+        ensure!(answer.status == 200, "{}", answer.status);
+        anyhow::Ok(())
+    })
+    .await
+}
+
 /// Asks a node for a host's root.
-pub(crate) async fn ask(address: SocketAddr, host: &str) -> anyhow::Result<Answer> {
+async fn ask(address: SocketAddr, host: &str) -> anyhow::Result<Answer> {
     let destination = Destination {
         address,
         tls: None,

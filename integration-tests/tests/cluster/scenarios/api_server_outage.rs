@@ -2,14 +2,11 @@
 
 use std::time::Duration;
 
-use anyhow::ensure;
-use sluice_integration_tests::wait;
 use tokio::time::Instant;
 
-use crate::run::LIMIT;
-use crate::stage::{ALL_NODES, Stage, ask};
+use crate::stage::{ALL_NODES, Stage, wait_for_200};
 use crate::table::Row;
-use crate::traffic::{Traffic, http};
+use crate::traffic::Traffic;
 
 pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
     stage.outside(async |stage| {
@@ -22,13 +19,7 @@ pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
         let back = Instant::now();
         stage.nodes.cluster().apply(WAITING)?;
         for node in ALL_NODES {
-            let what = format!("the change through node-{}", node + 1);
-            wait::until(&what, LIMIT, async || {
-                let answer = ask(http(node), "waiting.myhoneydue.com").await?;
-                ensure!(answer.status == 200, "{}", answer.status);
-                anyhow::Ok(())
-            })
-            .await?;
+            wait_for_200(node, "waiting.myhoneydue.com").await?;
         }
         row.at_most("converged", back.elapsed(), Duration::from_secs(2));
         stage.kubectl("delete ingress waiting --namespace=honeydue")?;

@@ -1,12 +1,8 @@
 //! The control plane is gone for a while. A data plane that restarts meanwhile serves from its disk.
 
-use anyhow::ensure;
-use sluice_integration_tests::wait;
-
-use crate::run::LIMIT;
-use crate::stage::{ALL_NODES, Stage, ask};
+use crate::stage::{ALL_NODES, Stage, wait_for_200};
 use crate::table::Row;
-use crate::traffic::{Traffic, http};
+use crate::traffic::Traffic;
 
 pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
     stage.outside(async |stage| {
@@ -26,12 +22,7 @@ pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
             .nodes
             .node(2)
             .run(&["pkill", "-KILL", "-x", "sluice-data-pla"])?;
-        wait::until("node-3 to serve from its disk", LIMIT, async || {
-            let answer = ask(http(2), "api.myhoneydue.com").await?;
-            ensure!(answer.status == 200, "{}", answer.status);
-            anyhow::Ok(())
-        })
-        .await?;
+        wait_for_200(2, "api.myhoneydue.com").await?;
         row.note("a killed data plane serves from disk");
         traffic.wait_for_more(600).await?;
         stage.scale_control_plane(2).await?;

@@ -3,14 +3,12 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
-use sluice_integration_tests::wait;
+use anyhow::Context as _;
 use tokio::time::Instant;
 
-use crate::run::LIMIT;
-use crate::stage::{ALL_NODES, Stage, ask};
+use crate::stage::{ALL_NODES, Stage, wait_for_200};
 use crate::table::Row;
-use crate::traffic::{Traffic, http};
+use crate::traffic::Traffic;
 
 pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
     stage.outside(async |stage| {
@@ -29,12 +27,7 @@ pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
         stage.nodes.node(2).power_off()?;
         traffic.wait_for_more(900).await?;
         stage.nodes.power_on(2)?;
-        wait::until("node-3 to serve after its reboot", LIMIT, async || {
-            let answer = ask(http(2), "api.myhoneydue.com").await?;
-            ensure!(answer.status == 200, "{}", answer.status);
-            anyhow::Ok(())
-        })
-        .await?;
+        wait_for_200(2, "api.myhoneydue.com").await?;
         let served = Instant::now();
         let age = age(&stage.nodes.node(2).run(&["bash", "-c", AGE])?)?;
         let took = age.saturating_sub(served.elapsed());

@@ -8,9 +8,9 @@ use sluice_integration_tests::wait;
 use tokio::time::Instant;
 
 use crate::run::LIMIT;
-use crate::stage::{ALL_NODES, Stage, ask};
+use crate::stage::{ALL_NODES, Stage, wait_for_200};
 use crate::table::Row;
-use crate::traffic::{Traffic, http};
+use crate::traffic::Traffic;
 
 pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
     stage.outside(async |stage| {
@@ -30,12 +30,7 @@ pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
             traffic.go_on_for(Duration::from_secs(20)).await?;
             cut(stage, "-D", rules)?;
             let healed = Instant::now();
-            wait::until("the change through the healed node", LIMIT, async || {
-                let answer = ask(http(2), "partition.myhoneydue.com").await?;
-                ensure!(answer.status == 200, "{}", answer.status);
-                anyhow::Ok(())
-            })
-            .await?;
+            wait_for_200(2, "partition.myhoneydue.com").await?;
             row.at_most(&format!("{kind}: converged"), healed.elapsed(), CONVERGED);
             stage.kubectl("delete ingress partition --namespace=honeydue")?;
         }
