@@ -130,7 +130,7 @@ async fn the_port_for_metrics_answers_nothing_else() {
     let site = Site::new();
     let address = site.metrics().to_string();
     let _data_plane = site.data_plane_with(&["--metrics-address", &address]);
-    site.unready("no snapshot yet").await;
+    site.metrics_open().await;
     let answer = get(site.metrics(), "localhost", "/metrics").await;
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(

@@ -67,6 +67,7 @@ async fn it_runs_by_its_environment_alone() {
     let session = control_plane.serve(1, &shop(web.address)).await;
     assert_eq!(session.hello.node, "node-b");
     assert_eq!(get(site.http(), "shop.example", "/").await.body, "web");
+    site.metrics_open().await;
     let metrics = get(site.metrics(), "localhost", "/metrics").await.body;
     for line in [
         "sluice_stream_connected 1",

@@ -15,6 +15,7 @@ async fn the_port_for_metrics_moves_along() {
     let old = site.data_plane_with(&arguments);
     let _session = control_plane.serve(7, &shop(web.address)).await;
     site.ready().await;
+    site.metrics_open().await;
     let taken = "sluice_hand_overs_taken_total";
     assert!(metrics(&site).await.contains(&format!("{taken} 0\n")));
     let pod = site.pod("new");

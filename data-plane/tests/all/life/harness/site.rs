@@ -147,6 +147,14 @@ impl Site {
         self.first_pod().ready().await;
     }
 
+    /// Waits until the port for metrics is open, which is once no other process of the node can have it.
+    pub(crate) async fn metrics_open(&self) {
+        eventually("the port for metrics is open", async || {
+            TcpStream::connect(self.metrics()).await.is_ok()
+        })
+        .await;
+    }
+
     /// Fails if anybody listens where clients come.
     pub(crate) async fn refuses_connections(&self) {
         for address in [self.http(), self.https()] {
