@@ -4,7 +4,7 @@
 //! latest [`Publication`] from a watch channel: `None` until everything was read once. It does not know who holds what:
 //! that is the [`Registry`](crate::stream::Registry)'s.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use sluice_proto::{Snapshot, Version};
 use sluice_translate::Translation;
@@ -18,13 +18,29 @@ pub type Publications = watch::Receiver<Option<Arc<Publication>>>;
 pub struct Publication {
     /// Its number, from 1. It grows with every change of the snapshot, and never goes backwards for a data plane.
     pub generation: u64,
-    /// The digest of the snapshot: the same on every replica.
-    pub digest: Version,
     /// What the objects mean: the snapshot, the same typed, and the problems.
     pub translation: Arc<Translation>,
+    // It costs a look at every resource, so it is made when somebody asks: when a data plane connects, say.
+    digest: OnceLock<Version>,
 }
 
 impl Publication {
+    /// Returns the publication of this translation under this number.
+    #[must_use]
+    pub const fn new(generation: u64, translation: Arc<Translation>) -> Self {
+        Self {
+            generation,
+            translation,
+            digest: OnceLock::new(),
+        }
+    }
+
+    /// Returns the digest of the snapshot: the same on every replica.
+    #[must_use]
+    pub fn digest(&self) -> Version {
+        *self.digest.get_or_init(|| self.snapshot().digest())
+    }
+
     /// Returns what data planes should hold.
     #[must_use]
     pub fn snapshot(&self) -> &Snapshot {
@@ -69,22 +85,20 @@ impl Publisher {
     /// Publishes what the objects mean. The same snapshot keeps its generation; its problems may be others.
     pub fn publish(&self, translation: Translation) {
         let reported = self.shared.lock();
-        let digest = translation.snapshot.digest();
         self.shared.latest.send_if_modified(|latest| {
             let (generation, is_news) = match latest {
-                Some(last) if last.digest == digest => {
+                Some(last) if *last.snapshot() == translation.snapshot => {
                     let same = last.translation.problems == translation.problems;
                     (last.generation, !same)
                 }
                 Some(last) => (last.generation + 1, true),
-                None => (first_generation(*reported, digest), true),
+                None => (first_generation(*reported, &translation.snapshot), true),
             };
             // Even if nobody need be told: the next translation of endpoints builds on this one.
-            *latest = Some(Arc::new(Publication {
+            *latest = Some(Arc::new(Publication::new(
                 generation,
-                digest,
-                translation: Arc::new(translation),
-            }));
+                Arc::new(translation),
+            )));
             is_news
         });
     }
@@ -101,7 +115,7 @@ impl Publisher {
                 *reported = Some(highest(*reported, generation, digest));
                 return false;
             };
-            let raised = if last.digest == digest {
+            let raised = if last.digest() == digest {
                 generation
             } else {
                 generation + 1
@@ -109,11 +123,10 @@ impl Publisher {
             if raised <= last.generation {
                 return false;
             }
-            *latest = Some(Arc::new(Publication {
-                generation: raised,
-                digest: last.digest,
-                translation: Arc::clone(&last.translation),
-            }));
+            *latest = Some(Arc::new(Publication::new(
+                raised,
+                Arc::clone(&last.translation),
+            )));
             true
         });
     }
@@ -134,10 +147,10 @@ impl Default for Shared {
     }
 }
 
-fn first_generation(reported: Option<Reported>, digest: Version) -> u64 {
+fn first_generation(reported: Option<Reported>, snapshot: &Snapshot) -> u64 {
     match reported {
         None => 1,
-        Some(reported) if reported.digest == Some(digest) => reported.generation,
+        Some(reported) if reported.digest == Some(snapshot.digest()) => reported.generation,
         Some(reported) => reported.generation + 1,
     }
 }
@@ -210,7 +223,7 @@ mod tests {
         let publisher = Publisher::new();
         publisher.publish(translation(80));
         let mut with_problem = translation(80);
-        with_problem.problems.push(Problem {
+        with_problem.problems = [Problem {
             object: ObjectReference {
                 kind: "Ingress".to_owned(),
                 namespace: "shop".to_owned(),
@@ -220,7 +233,8 @@ mod tests {
             code: "ServiceMissing".to_owned(),
             message: "m".to_owned(),
             remedy: "r".to_owned(),
-        });
+        }]
+        .into();
         let mut publications = publisher.subscribe();
         publications.mark_unchanged();
         publisher.publish(with_problem);

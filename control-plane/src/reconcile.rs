@@ -11,9 +11,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use sluice_proto::{CertificateMaterial, Problem};
-use sluice_translate::{
-    Change, Objects, Options, Translation, referenced_secrets, retranslate, translate,
-};
+use sluice_translate::{Change, Objects, Options, Translation, retranslate, translate};
 use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, sleep_until};
 
@@ -213,14 +211,16 @@ impl Reconcile {
     }
 
     fn look_up_secrets(&mut self) {
-        // Before everything is there, references only come; endpoints never refer to a Secret.
-        if !self.synced || self.dirty < Change::Everything {
+        // Before everything is there, references only come.
+        if !self.synced {
             return;
         }
         let Some(sender) = &self.source.secrets else {
             return;
         };
-        let wanted = referenced_secrets(&self.objects, &self.options);
+        let Some(wanted) = self.objects.take_referenced_secrets() else {
+            return;
+        };
         if self.lookups.want(wanted.clone(), Instant::now()) {
             sender.send_replace(wanted);
         }
@@ -239,9 +239,9 @@ impl Reconcile {
         let mut objects = std::mem::take(&mut self.objects);
         let options = Arc::clone(&self.options);
         let translated = tokio::task::spawn_blocking(move || {
-            let services = objects.take_changed_services();
+            let changed = objects.take_changed();
             let translation = match last {
-                Some(last) => retranslate(&objects, &last.translation, &services),
+                Some(last) => retranslate(&objects, &options, &last.translation, changed),
                 None => translate(&objects, &options),
             };
             (objects, translation)
@@ -260,12 +260,17 @@ impl Reconcile {
         Ok(())
     }
 
-    /// Adds what is wrong with the source and the settings. A translation of endpoints alone may have it already.
+    /// Adds what is wrong with the source and the settings.
     fn with_own_problems(&self, mut translation: Translation) -> Translation {
-        let own = self.source_problems.iter().chain(&self.settings_problem);
-        translation.problems.extend(own.cloned());
-        translation.problems.sort_unstable();
-        translation.problems.dedup();
+        let own: Vec<_> = (self.source_problems.iter())
+            .chain(&self.settings_problem)
+            .collect();
+        if !own.is_empty() {
+            let mut all: Vec<_> = translation.problems.iter().chain(own).cloned().collect();
+            all.sort_unstable();
+            all.dedup();
+            translation.problems = all.into();
+        }
         translation
     }
 }

@@ -7,6 +7,7 @@
 mod accept;
 mod conversation;
 mod guide;
+mod held;
 mod hello;
 mod nodes;
 mod refusal;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::key::ResourceKey;
-use crate::snapshot::{Entry, Holdings, Snapshot, entry_from_wire};
+use crate::snapshot::{Entry, entry_from_wire};
 use crate::version::Version;
 use crate::wire;
 
@@ -16,23 +16,6 @@ pub struct Difference {
     pub upserted: Vec<(ResourceKey, Arc<Entry>)>,
     /// Resources that are no more.
     pub removed: Vec<ResourceKey>,
-}
-
-/// Returns what whoever holds `held` lacks to hold `target`: `apply(a, diff(a, b)) == b`.
-#[must_use]
-pub fn diff(held: &Holdings, target: &Snapshot) -> Difference {
-    Difference {
-        upserted: target
-            .iter()
-            .filter(|(key, entry)| held.version(key) != Some(entry.version()))
-            .map(|(key, entry)| (key.clone(), Arc::clone(entry)))
-            .collect(),
-        removed: held
-            .iter()
-            .filter(|(key, _)| target.entry(key).is_none())
-            .map(|(key, _)| key.clone())
-            .collect(),
-    }
 }
 
 impl Difference {

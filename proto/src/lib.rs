@@ -28,7 +28,7 @@ pub mod wire;
 
 pub use crate::backend::{Backend, BackendName, BackendProtocol, BackendTarget};
 pub use crate::certificate::{Certificate, CertificateMaterial, CertificateName};
-pub use crate::delta::{Difference, Refusal, diff};
+pub use crate::delta::{Difference, Refusal};
 pub use crate::endpoints::{Endpoint, EndpointState, Endpoints};
 pub use crate::error::InvalidResource;
 pub use crate::host::{Host, HostPattern, InvalidHost};

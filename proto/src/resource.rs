@@ -1,5 +1,7 @@
 //! A resource of any kind, and its way over the border: message to bytes to typed value, and back.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use prost::Message;
 
@@ -30,7 +32,7 @@ pub enum Resource {
     /// Its addresses.
     Endpoints(Endpoints),
     /// One path of one Ingress.
-    Route(Box<Route>),
+    Route(Arc<Route>),
 }
 
 impl Resource {
@@ -49,7 +51,7 @@ impl Resource {
             Kind::Host => Self::Host(Host::parse(name, decode(body)?)?),
             Kind::Backend => Self::Backend(Backend::parse(name, decode(body)?)?),
             Kind::Endpoints => Self::Endpoints(Endpoints::parse(name, decode(body)?)?),
-            Kind::Route => Self::Route(Box::new(Route::parse(name, decode(body)?)?)),
+            Kind::Route => Self::Route(Arc::new(Route::parse(name, decode(body)?)?)),
         };
         // Of two spellings of a host, or two resources of settings, nobody could say which counts.
         let own = resource.key().name;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use imbl::OrdMap;
+use imbl::ordmap::DiffItem;
 
 use crate::delta::Difference;
 use crate::error::InvalidResource;
@@ -12,10 +14,11 @@ use crate::resource::Resource;
 use crate::version::Version;
 use crate::wire;
 
-/// All resources that a data plane should hold, encoded. Cloning is cheap per resource: bodies are shared.
+/// All resources that a data plane should hold, encoded. Cloning costs nothing, and two that differ by a few resources
+/// share all the others: a change costs what changes, however much there is.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Snapshot {
-    entries: BTreeMap<ResourceKey, Arc<Entry>>,
+    entries: OrdMap<ResourceKey, Arc<Entry>>,
 }
 
 /// One resource of a snapshot, encoded. `Debug` shows no body.
@@ -117,6 +120,22 @@ impl Snapshot {
         digest(self.iter().map(|(key, entry)| (key, entry.version)))
     }
 
+    /// Returns what makes this snapshot of an earlier one, at the price of what they do not share.
+    #[must_use]
+    pub fn changes_since(&self, earlier: &Self) -> Difference {
+        let mut difference = Difference::default();
+        for item in earlier.entries.diff(&self.entries) {
+            match item {
+                DiffItem::Add(key, entry)
+                | DiffItem::Update {
+                    new: (key, entry), ..
+                } => difference.upserted.push((key.clone(), Arc::clone(entry))),
+                DiffItem::Remove(key, _) => difference.removed.push(key.clone()),
+            }
+        }
+        difference
+    }
+
     /// Applies a difference.
     pub fn apply(&mut self, difference: Difference) {
         for key in difference.removed {
@@ -135,25 +154,9 @@ impl FromIterator<(ResourceKey, Arc<Entry>)> for Snapshot {
 }
 
 impl Holdings {
-    /// Returns the version of this key, if it is held.
-    #[must_use]
-    pub fn version(&self, key: &ResourceKey) -> Option<Version> {
-        self.versions.get(key).copied()
-    }
-
     /// Returns all keys and versions, sorted by key.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&ResourceKey, Version)> {
         self.versions.iter().map(|(key, version)| (key, *version))
-    }
-
-    /// Notes that this version is held now.
-    pub fn insert(&mut self, key: ResourceKey, version: Version) {
-        self.versions.insert(key, version);
-    }
-
-    /// Notes that this is not held any more.
-    pub fn remove(&mut self, key: &ResourceKey) {
-        self.versions.remove(key);
     }
 
     /// Returns the digest: the same as that of the snapshot that holds just this.

@@ -47,7 +47,7 @@ pub(super) fn snapshot(publication: &Publication, filter: &Filter) -> wire::GetS
     let taken = taken.filter(|(key, _)| filter.takes(key));
     wire::GetSnapshotResponse {
         generation: publication.generation,
-        digest: publication.digest.to_string(),
+        digest: publication.digest().to_string(),
         resources: taken
             .map(|(key, entry)| wire::SnapshotResource {
                 kind: key.kind.to_string(),

@@ -94,7 +94,7 @@ impl Live {
 
 fn published(encoder: &mut DescriptorEncoder<'_>, publication: &Publication) -> fmt::Result {
     let mut problems: BTreeMap<&str, usize> = BTreeMap::new();
-    for problem in &publication.translation.problems {
+    for problem in publication.translation.problems.iter() {
         *problems.entry(&problem.code).or_default() += 1;
     }
     family(

@@ -33,7 +33,7 @@ pub(crate) struct Arrivals {
 impl Arrivals {
     /// Takes in a change of this object.
     pub(crate) fn came(&mut self, object: &ObjectReference, change: Change, now: Instant) {
-        if change < Change::Everything {
+        if change < Change::Ingresses {
             return;
         }
         self.since.get_or_insert(now);
@@ -110,12 +110,7 @@ mod tests {
                 not_after_unix_s: 0,
             },
         };
-        let translation = Arc::new(translate(&objects, &options));
-        Publication {
-            generation,
-            digest: translation.snapshot.digest(),
-            translation,
-        }
+        Publication::new(generation, Arc::new(translate(&objects, &options)))
     }
 
     fn object(kind: &str, name: &str) -> ObjectReference {
@@ -136,14 +131,14 @@ mod tests {
             &[("a", "/new"), ("a-b", "/"), ("same", "/"), ("new", "/")],
         );
         let mut arrivals = Arrivals::default();
-        arrivals.came(&object("Service", "web"), Change::Everything, start);
+        arrivals.came(&object("Service", "web"), Change::Ingresses, start);
         arrivals.came(
             &object("EndpointSlice", "web-1"),
             Change::Surroundings,
             start,
         );
         for name in ["a", "same", "gone", "new", "a"] {
-            arrivals.came(&object("Ingress", name), Change::Everything, later);
+            arrivals.came(&object("Ingress", name), Change::Ingresses, later);
         }
         let expected = Arrived {
             generation: 2,
@@ -167,7 +162,7 @@ mod tests {
         let publication = publication(1, &[("a", "/")]);
         for before in [None, Some(&publication)] {
             let mut arrivals = Arrivals::default();
-            arrivals.came(&object("Ingress", "a"), Change::Everything, now);
+            arrivals.came(&object("Ingress", "a"), Change::Ingresses, now);
             assert_eq!(arrivals.published(before, &publication), None);
         }
     }

@@ -341,7 +341,7 @@ async fn a_new_default_certificate_is_published_at_once() {
     std::fs::remove_file(file).unwrap();
     running.identity.refresh().await.unwrap();
     let second = running
-        .until("the second", |now| now.digest != first.digest)
+        .until("the second", |now| now.digest() != first.digest())
         .await;
     let key = ResourceKey::new(Kind::Certificate, "default");
     let default = |publication: &Publication| publication.translation.resources[&key].clone();

@@ -215,7 +215,7 @@ impl Conversation {
                     Turn::Redirect(address) => Ok(self.send_away(address)),
                 }
             }
-            Message::Holdings(holdings) => self.session.on_holdings(Holdings::from(&holdings)),
+            Message::Holdings(holdings) => self.session.on_holdings(&Holdings::from(&holdings)),
             Message::Ack(ack) => self.session.on_ack(ack.generation),
             Message::Nack(nack) => {
                 for refusal in &nack.refused {

@@ -7,9 +7,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sluice_proto::{Difference, Holdings, ResourceKey, Version, diff, wire};
+use sluice_proto::{Holdings, ResourceKey, Snapshot, Version, wire};
 
 use crate::publication::Publication;
+use crate::stream::held::Held;
 use crate::stream::hello::Introduction;
 
 /// One data plane's stream, from its `Hello` to its end.
@@ -17,7 +18,7 @@ use crate::stream::hello::Introduction;
 pub(crate) struct Session {
     latest: Option<Arc<Publication>>,
     phase: Phase,
-    held: Holdings,
+    held: Held,
     refused: BTreeMap<ResourceKey, Refused>,
     progress: Progress,
 }
@@ -56,12 +57,14 @@ enum Phase {
     InFlight(InFlight),
 }
 
-/// What a data plane holds more and less once it has applied a delta.
+/// A delta that was sent, and what a data plane holds once it has applied it.
 #[derive(Debug)]
 struct InFlight {
     generation: u64,
-    upserted: BTreeMap<ResourceKey, Version>,
-    removed: Vec<ResourceKey>,
+    snapshot: Snapshot,
+    sent: BTreeMap<ResourceKey, Version>,
+    /// Not sent, because it was refused in just this version before.
+    withheld: Vec<ResourceKey>,
 }
 
 /// A data plane said what it may not say here: it is at fault, and its stream ends.
@@ -116,11 +119,11 @@ impl Session {
     /// # Errors
     ///
     /// If it was not asked.
-    pub(crate) fn on_holdings(&mut self, held: Holdings) -> Result<Messages, Violation> {
+    pub(crate) fn on_holdings(&mut self, held: &Holdings) -> Result<Messages, Violation> {
         if !matches!(self.phase, Phase::Asked) {
             return Err(Violation::UnaskedHoldings);
         }
-        self.held = held;
+        self.held = Held::from(held);
         self.phase = Phase::Settled;
         Ok(self.proceed())
     }
@@ -132,7 +135,7 @@ impl Session {
     /// If that generation is not in flight.
     pub(crate) fn on_ack(&mut self, generation: u64) -> Result<Messages, Violation> {
         let applied = self.take_in_flight("Ack", generation)?;
-        self.settle(applied);
+        self.settle(applied, &[]);
         Ok(self.proceed())
     }
 
@@ -148,10 +151,11 @@ impl Session {
         if nack.refused.is_empty() {
             return Err(Violation::EmptyNack(generation));
         }
+        let mut refused = Vec::new();
         for refusal in nack.refused {
             let key = refusal.key.unwrap_or_default();
             let known = ResourceKey::try_from(&key).ok();
-            let sent = known.and_then(|key| applied.upserted.remove_entry(&key));
+            let sent = known.and_then(|key| applied.sent.remove_entry(&key));
             let Some((key, version)) = sent else {
                 return Err(Violation::UnsentRefused {
                     generation,
@@ -159,11 +163,12 @@ impl Session {
                     name: key.name,
                 });
             };
+            refused.push(key.clone());
             let reason = refusal.reason;
             self.refused.insert(key, Refused { version, reason });
         }
         self.forget_refused();
-        self.settle(applied);
+        self.settle(applied, &refused);
         Ok(self.proceed())
     }
 
@@ -194,8 +199,8 @@ impl Session {
             Phase::Greeted { generation, .. } if generation > latest.generation => Vec::new(),
             // The delta is empty, and says that what the data plane holds is current: until it hears that, its endpoints
             // may be stale.
-            Phase::Greeted { digest, .. } if digest == latest.digest => {
-                self.held = latest.snapshot().holdings();
+            Phase::Greeted { digest, .. } if digest == latest.digest() => {
+                self.held = Held::from(latest.snapshot().clone());
                 self.send(&latest)
             }
             Phase::Greeted { .. } => {
@@ -212,18 +217,23 @@ impl Session {
     }
 
     fn send(&mut self, latest: &Publication) -> Messages {
-        let mut difference: Difference = diff(&self.held, latest.snapshot());
-        // What was refused in just this version stays refused.
-        difference
-            .upserted
-            .retain(|(key, _)| !self.refused.contains_key(key));
-        let versions = difference.upserted.iter();
+        let mut difference = self.held.lacks(latest.snapshot());
+        let mut withheld = Vec::new();
+        difference.upserted.retain(|(key, _)| {
+            let is_refused = self.refused.contains_key(key);
+            if is_refused {
+                withheld.push(key.clone());
+            }
+            !is_refused
+        });
+        let sent = difference.upserted.iter();
         self.phase = Phase::InFlight(InFlight {
             generation: latest.generation,
-            upserted: versions
+            snapshot: latest.snapshot().clone(),
+            sent: sent
                 .map(|(key, entry)| (key.clone(), entry.version()))
                 .collect(),
-            removed: difference.removed.clone(),
+            withheld,
         });
         self.progress.told = latest.generation;
         let deltas = difference.into_wire(latest.generation, CHUNK_BYTES);
@@ -263,13 +273,9 @@ impl Session {
         });
     }
 
-    fn settle(&mut self, applied: InFlight) {
-        for key in &applied.removed {
-            self.held.remove(key);
-        }
-        for (key, version) in applied.upserted {
-            self.held.insert(key, version);
-        }
+    fn settle(&mut self, applied: InFlight, refused: &[ResourceKey]) {
+        let but_for = applied.withheld.iter().chain(refused);
+        self.held.brought_to(applied.snapshot, but_for);
         self.progress.acked = applied.generation;
         self.phase = Phase::Settled;
     }

@@ -136,7 +136,7 @@ impl Running {
     pub(crate) fn published(&self) -> (u64, Version) {
         let publications = self.publisher.subscribe();
         let latest = publications.borrow().clone().unwrap();
-        (latest.generation, latest.digest)
+        (latest.generation, latest.digest())
     }
 
     pub(crate) fn generation(&self) -> u64 {

@@ -1,10 +1,11 @@
 //! Turns what a path names, a Service and one of its ports, into a backend.
 //!
-//! It does not find endpoints (`endpoints.rs`). Every backend is made once, however many paths name it.
+//! It does not find endpoints (`endpoints.rs`). Every backend is made once for an Ingress, however many paths name it, and
+//! is the same for all Ingresses that name it.
 
 mod port;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
@@ -13,22 +14,25 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use sluice_proto::{Backend, BackendName, BackendTarget, Problem, Route, RouteAction};
 
 use crate::annotations;
-use crate::claims::Routes;
 use crate::external_name;
 use crate::object;
 use crate::objects::Objects;
 use crate::problem::{Fault, ProblemCode, Problems};
 
-/// The backends that routes name.
+/// The backends that the paths of an Ingress name.
 pub(crate) struct Backends<'a> {
     objects: &'a Objects,
     allow_external_name: bool,
-    made: BTreeMap<BackendName, Backend>,
-    services: Services,
+    used: BTreeMap<BackendName, UsedBackend>,
 }
 
-/// The ports of each Service (namespace, name) that routes name and that has endpoints.
-pub(crate) type Services = BTreeMap<(String, String), Vec<ServedPort>>;
+/// A backend that a path names.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct UsedBackend {
+    pub(crate) backend: Backend,
+    /// Of which Service (namespace, name) it takes which endpoints; `None` for a name outside of the cluster.
+    pub(crate) served: Option<((String, String), ServedPort)>,
+}
 
 /// A port of a Service that a route names, as its EndpointSlices know it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -54,8 +58,7 @@ impl<'a> Backends<'a> {
         Self {
             objects,
             allow_external_name,
-            made: BTreeMap::new(),
-            services: BTreeMap::new(),
+            used: BTreeMap::new(),
         }
     }
 
@@ -83,42 +86,32 @@ impl<'a> Backends<'a> {
         let port = port::chosen(named, spec, is_external)?;
         let number = port::number(port.port).ok_or_else(|| port::missing(named, spec))?;
         let name = BackendName::of_service(namespace, &named.name, number);
-        if self.made.contains_key(&name) {
+        if self.used.contains_key(&name) {
             return Ok(name);
         }
         let protocol = port::protocol(named, &port)?;
-        let target = if is_external {
-            self.external_name(named, spec, number)?
+        let (target, served) = if is_external {
+            (self.external_name(named, spec, number)?, None)
         } else {
-            self.serve(namespace, &named.name, &port, number, name.clone());
-            BackendTarget::Endpoints {
+            let target = BackendTarget::Endpoints {
                 cluster_addresses: cluster_addresses(service, spec, number, problems),
-            }
+            };
+            let key = (namespace.to_owned(), named.name.clone());
+            (target, Some((key, served(&port, number, name.clone()))))
         };
         let backend = Backend {
             name: name.clone(),
             protocol,
             target,
         };
-        self.made.insert(name.clone(), backend);
+        self.used
+            .insert(name.clone(), UsedBackend { backend, served });
         Ok(name)
     }
 
-    /// Returns those that a route names after all, and where their endpoints come from.
-    pub(crate) fn into_parts(
-        mut self,
-        routes: &Routes,
-    ) -> (BTreeMap<BackendName, Backend>, Services) {
-        let named: BTreeSet<_> = routes
-            .values()
-            .flat_map(|route| backends_of(route))
-            .collect();
-        self.made.retain(|name, _| named.contains(name));
-        for ports in self.services.values_mut() {
-            ports.retain(|port| named.contains(&port.backend));
-        }
-        self.services.retain(|_, ports| !ports.is_empty());
-        (self.made, self.services)
+    /// Returns all of them.
+    pub(crate) fn into_used(self) -> BTreeMap<BackendName, UsedBackend> {
+        self.used
     }
 
     fn external_name(
@@ -157,30 +150,23 @@ impl<'a> Backends<'a> {
             )),
         }
     }
+}
 
-    fn serve(
-        &mut self,
-        namespace: &str,
-        service: &str,
-        port: &ServicePort,
-        number: u16,
-        backend: BackendName,
-    ) {
-        let key = (namespace.to_owned(), service.to_owned());
-        self.services.entry(key).or_default().push(ServedPort {
-            backend,
-            name: port.name.clone().unwrap_or_default(),
-            target: match &port.target_port {
-                None => Some(number),
-                Some(IntOrString::Int(target)) => port::number(*target),
-                // Each pod may have another number for it: only the slices know.
-                Some(IntOrString::String(_)) => None,
-            },
-        });
+fn served(port: &ServicePort, number: u16, backend: BackendName) -> ServedPort {
+    ServedPort {
+        backend,
+        name: port.name.clone().unwrap_or_default(),
+        target: match &port.target_port {
+            None => Some(number),
+            Some(IntOrString::Int(target)) => port::number(*target),
+            // Each pod may have another number for it: only the slices know.
+            Some(IntOrString::String(_)) => None,
+        },
     }
 }
 
-fn backends_of(route: &Route) -> impl Iterator<Item = &BackendName> {
+/// Returns the backends that a route names.
+pub(crate) fn backends_of(route: &Route) -> impl Iterator<Item = &BackendName> {
     let backends = match &route.action {
         RouteAction::Backends(backends) => backends.as_slice(),
         RouteAction::Unavailable(_) => &[],

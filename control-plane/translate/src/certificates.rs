@@ -1,4 +1,4 @@
-//! The certificates that the served Ingresses and the settings name: what each Secret holds, or why there is nothing.
+//! The certificates that an Ingress and the settings name: what each Secret holds, or why there is nothing.
 //!
 //! It does not decide which host gets which (`hosts.rs`).
 
@@ -15,29 +15,25 @@ use crate::secret::Malformed;
 use crate::settings::SecretReference;
 use crate::tls::{IngressTls, TlsEntry, covers};
 
-/// Certificates by name.
-pub(crate) type Certificates = BTreeMap<CertificateName, Certificate>;
-
-/// Returns the certificates that the Ingresses name. The Ingresses come in the order in which they count.
+/// Returns the certificates that an Ingress names.
 pub(crate) fn certificates(
     objects: &Objects,
-    served: &[(ServedIngress<'_>, IngressTls)],
+    ingress: &ServedIngress<'_>,
+    tls: &IngressTls,
     problems: &mut Problems,
-) -> Certificates {
-    let mut certificates = Certificates::new();
-    for (ingress, tls) in served {
-        for entry in &tls.entries {
-            let field = format!("spec.tls[{}].secretName", entry.index);
-            let namespace = &ingress.reference.namespace;
-            let content = read(objects, namespace, &entry.secret, COSTS_ROUTES, problems);
-            let content = content.map_err(|fault| fault.at(&ingress.reference, field));
-            match &content {
-                Ok(material) => report_other_hosts(ingress, entry, material, problems),
-                Err(problem) => problems.add(problem.clone()),
-            }
-            let name = entry.certificate.clone();
-            (certificates.entry(name.clone())).or_insert(Certificate { name, content });
+) -> BTreeMap<CertificateName, Certificate> {
+    let mut certificates = BTreeMap::new();
+    for entry in &tls.entries {
+        let field = format!("spec.tls[{}].secretName", entry.index);
+        let namespace = &ingress.reference.namespace;
+        let content = read(objects, namespace, &entry.secret, COSTS_ROUTES, problems);
+        let content = content.map_err(|fault| fault.at(&ingress.reference, field));
+        match &content {
+            Ok(material) => report_other_hosts(ingress, entry, material, problems),
+            Err(problem) => problems.add(problem.clone()),
         }
+        let name = entry.certificate.clone();
+        (certificates.entry(name.clone())).or_insert(Certificate { name, content });
     }
     certificates
 }

@@ -4,76 +4,65 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::sync::Arc;
 
 use sluice_proto::{HostPattern, ObjectReference, PathMatch, Route};
 
-use crate::ingress::ServedIngress;
 use crate::problem::{Fault, ProblemCode, Problems};
-use crate::routes::Claim;
+use crate::reading::Reading;
 
-/// The oldest Ingress that has a rule for a host: its namespace owns the host.
-pub(crate) struct Owners(BTreeMap<HostPattern, ObjectReference>);
-
-impl Owners {
-    /// Returns the owners, and reports whoever shares a host with an owner of another namespace.
-    pub(crate) fn of(
-        served: &[ServedIngress<'_>],
-        across_namespaces: bool,
-        problems: &mut Problems,
-    ) -> Self {
-        let mut owners: BTreeMap<HostPattern, ObjectReference> = BTreeMap::new();
-        for ingress in served {
-            for (host, field) in ingress.hosts() {
-                match owners.entry(host) {
-                    Entry::Vacant(vacant) => {
-                        vacant.insert(ingress.reference.clone());
-                    }
-                    Entry::Occupied(owner) => {
-                        if owner.get().namespace != ingress.reference.namespace {
-                            let fault = shared(owner.key(), owner.get(), across_namespaces);
-                            problems.add(fault.at(&ingress.reference, field));
-                        }
-                    }
-                }
-            }
-        }
-        Self(owners)
-    }
-
-    /// Returns the Ingress whose namespace owns a host.
-    pub(crate) fn of_host(&self, host: &HostPattern) -> Option<&ObjectReference> {
-        self.0.get(host)
-    }
-}
-
-/// The routes that got their host and path, sorted by them.
-pub(crate) type Routes = BTreeMap<(HostPattern, PathMatch), Box<Route>>;
-
-/// Returns the routes that get their host and path, and reports the others.
-pub(crate) fn settle(
-    claims: Vec<Claim>,
-    owners: &Owners,
+/// Returns the oldest Ingress that has a rule for a host, whose namespace owns it, and reports whoever shares the host
+/// with an owner of another namespace.
+pub(crate) fn owner<'a>(
+    host: &HostPattern,
+    wanting: &[&'a Reading],
     across_namespaces: bool,
     problems: &mut Problems,
-) -> Routes {
-    let mut routes = Routes::new();
-    let (behind, before): (Vec<_>, Vec<_>) =
-        (claims.into_iter()).partition(|claim| claim.stands_back);
+) -> Option<&'a ObjectReference> {
+    let mut owner: Option<&ObjectReference> = None;
+    for reading in wanting {
+        let Some(rules) = reading.rules.get(host) else {
+            continue;
+        };
+        let owner = *owner.get_or_insert(&reading.reference);
+        if owner.namespace != reading.reference.namespace {
+            for field in &rules.fields {
+                let fault = shared(host, owner, across_namespaces);
+                problems.add(fault.at(&reading.reference, field.clone()));
+            }
+        }
+    }
+    owner
+}
+
+/// Returns the routes that get their path of a host, and reports the others.
+pub(crate) fn settle(
+    host: &HostPattern,
+    wanting: &[&Reading],
+    owner: Option<&ObjectReference>,
+    across_namespaces: bool,
+    problems: &mut Problems,
+) -> BTreeMap<PathMatch, Arc<Route>> {
+    let mut routes = BTreeMap::new();
+    let claims = wanting
+        .iter()
+        .filter_map(|reading| reading.rules.get(host))
+        .flat_map(|rules| &rules.claims);
+    let (behind, before): (Vec<_>, Vec<_>) = claims.partition(|claim| claim.stands_back);
     for claim in before.into_iter().chain(behind) {
-        let route = claim.route;
-        let owner = owners.of_host(&route.host);
+        let route = &claim.route;
         let is_foreign = owner.is_some_and(|owner| owner.namespace != route.ingress.namespace);
         if is_foreign && !across_namespaces {
             // Reported once for the host. A 503 here would break paths of the owner.
             continue;
         }
-        match routes.entry((route.host.clone(), route.path.clone())) {
+        match routes.entry(route.path.clone()) {
             Entry::Vacant(vacant) => {
-                vacant.insert(route);
+                vacant.insert(Arc::clone(route));
             }
             Entry::Occupied(winner) => {
-                let (winner, field) = (winner.get(), field(&route));
-                problems.add(taken(&route, winner).at(&route.ingress, field));
+                let (winner, field) = (winner.get(), field(route));
+                problems.add(taken(route, winner).at(&route.ingress, field));
             }
         }
     }

@@ -107,6 +107,20 @@ impl<'a> Classes<'a> {
     }
 }
 
+/// Says that an Ingress names a class that does not exist.
+pub(crate) fn class_missing(class: &str, classes: &BTreeMap<String, IngressClass>) -> Fault {
+    let names: Vec<_> = classes.keys().map(String::as_str).collect();
+    let there_are = match names.as_slice() {
+        [] => "there are none".to_owned(),
+        names => format!("there are: {}", names.join(", ")),
+    };
+    Fault::new(
+        ProblemCode::ClassMissing,
+        format!("there is no IngressClass {class}, so Sluice does not serve it"),
+        format!("Create the IngressClass, or name one that exists ({there_are})"),
+    )
+}
+
 /// Returns whether the annotation of this key says something about classes.
 pub(crate) fn is_read(key: &str) -> bool {
     key == LEGACY_ANNOTATION || key == DEFAULT_ANNOTATION

@@ -3,94 +3,88 @@
 //! A certificate for a host comes only from the namespace of the oldest Ingress that claims the host: nobody else can
 //! put a certificate of theirs before its clients. It does not read Secrets (`certificates.rs`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use sluice_proto::{CertificateName, Host, HostPattern, ObjectReference};
+use sluice_proto::{Certificate, CertificateName, Host, HostPattern, ObjectReference, Route};
 
-use crate::certificates::{Certificates, is_for};
-use crate::claims::Owners;
-use crate::ingress::ServedIngress;
+use crate::certificates::is_for;
+use crate::claims;
 use crate::problem::{Fault, ProblemCode, Problems};
-use crate::tls::IngressTls;
+use crate::reading::Reading;
 
-/// Returns the hosts that rules and `spec.tls` name, sorted. The Ingresses come in the order in which they count.
-pub(crate) fn hosts(
-    served: &[(ServedIngress<'_>, IngressTls)],
-    owners: &Owners,
-    certificates: &Certificates,
-    problems: &mut Problems,
-) -> Vec<Host> {
-    let mut found: BTreeMap<HostPattern, Found<'_>> = BTreeMap::new();
-    for (pattern, ingresses) in wanted(served) {
-        let oldest = ingresses.first().map(|(ingress, _)| &ingress.reference);
-        let Some(owner) = owner(&pattern, owners).or(oldest) else {
-            continue;
-        };
-        let mut candidates = Vec::new();
-        for (ingress, tls) in &ingresses {
-            let Some(entry) = tls.entry_for(&pattern) else {
-                continue;
-            };
-            if ingress.reference.namespace == owner.namespace {
-                candidates.push(&entry.certificate);
-            } else {
-                let fault = not_used(&pattern, owner);
-                problems.add(fault.at(&ingress.reference, format!("spec.tls[{}]", entry.index)));
-            }
-        }
-        let certificate = best(&candidates, &pattern, certificates);
-        found.insert(pattern, Found { owner, certificate });
-    }
-    let host = |(pattern, own): (&HostPattern, &Found<'_>)| Host {
-        pattern: pattern.clone(),
-        certificate: (own.certificate.clone()).or_else(|| of_wildcard(pattern, own, &found)),
-    };
-    found.iter().map(host).collect()
+/// What became of one host that rules or `spec.tls` name.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct SettledHost {
+    pub(crate) host: Host,
+    /// By name.
+    pub(crate) routes: BTreeMap<Arc<str>, Arc<Route>>,
+    pub(crate) problems: Problems,
+    below: Below,
 }
 
-/// A host, before it is looked at beside its wildcard.
-struct Found<'a> {
-    owner: &'a ObjectReference,
+/// What of a wildcard the hosts below it depend on.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Below {
+    /// The oldest Ingress that has a rule for it.
+    owner: Option<ObjectReference>,
+    /// Whose certificates it gets.
+    namespace: String,
     certificate: Option<CertificateName>,
 }
 
-type Wanted<'a, 'b> = BTreeMap<HostPattern, Vec<&'a (ServedIngress<'b>, IngressTls)>>;
-
-/// Returns each host with the Ingresses that have a rule or an entry of `spec.tls` for it.
-fn wanted<'a, 'b>(served: &'a [(ServedIngress<'b>, IngressTls)]) -> Wanted<'a, 'b> {
-    let mut wanted = Wanted::new();
-    for both in served {
-        let (ingress, tls) = both;
-        let rules = ingress.hosts().map(|(host, _)| host);
-        let named = tls
-            .entries
-            .iter()
-            .flat_map(|entry| entry.named().iter().cloned());
-        for host in rules.chain(named).collect::<BTreeSet<_>>() {
-            wanted.entry(host).or_default().push(both);
-        }
+impl SettledHost {
+    /// Settles a host among the Ingresses that want it, which come in the order in which they count, below the wildcard
+    /// above it. `None` if nobody wants it.
+    pub(crate) fn of(
+        pattern: &HostPattern,
+        wanting: &[&Reading],
+        wildcard: Option<&Below>,
+        across_namespaces: bool,
+    ) -> Option<Self> {
+        let oldest = wanting.first()?;
+        let mut problems = Problems::default();
+        let rule_owner = claims::owner(pattern, wanting, across_namespaces, &mut problems);
+        let routes = claims::settle(
+            pattern,
+            wanting,
+            rule_owner,
+            across_namespaces,
+            &mut problems,
+        );
+        // Who has a rule for it owns it, else who has one for the wildcard that takes its requests.
+        let owner = rule_owner
+            .or_else(|| wildcard?.owner.as_ref())
+            .unwrap_or(&oldest.reference);
+        let candidates = candidates(pattern, wanting, owner, &mut problems);
+        let certificate = best(&candidates, pattern);
+        let of_wildcard = wildcard
+            .filter(|wildcard| wildcard.namespace == owner.namespace)
+            .and_then(|wildcard| wildcard.certificate.clone());
+        Some(Self {
+            host: Host {
+                pattern: pattern.clone(),
+                certificate: certificate.clone().or(of_wildcard),
+            },
+            routes: (routes.into_values())
+                .map(|route| (Arc::clone(&route.name), route))
+                .collect(),
+            problems,
+            below: Below {
+                owner: rule_owner.cloned(),
+                namespace: owner.namespace.clone(),
+                certificate,
+            },
+        })
     }
-    wanted
+
+    pub(crate) const fn below(&self) -> &Below {
+        &self.below
+    }
 }
 
-/// Returns who owns a host: who has a rule for it, else for the wildcard that takes its requests.
-fn owner<'a>(pattern: &HostPattern, owners: &'a Owners) -> Option<&'a ObjectReference> {
-    let own = owners.of_host(pattern);
-    own.or_else(|| owners.of_host(&wildcard(pattern)?))
-}
-
-/// Returns the certificate of the wildcard above a host, if it belongs to the same namespace.
-fn of_wildcard(
-    pattern: &HostPattern,
-    own: &Found<'_>,
-    found: &BTreeMap<HostPattern, Found<'_>>,
-) -> Option<CertificateName> {
-    let wildcard = found.get(&wildcard(pattern)?)?;
-    let is_same = wildcard.owner.namespace == own.owner.namespace;
-    wildcard.certificate.clone().filter(|_| is_same)
-}
-
-fn wildcard(pattern: &HostPattern) -> Option<HostPattern> {
+/// Returns the wildcard above a host.
+pub(crate) fn wildcard(pattern: &HostPattern) -> Option<HostPattern> {
     match pattern {
         HostPattern::Exact(name) => {
             let (_, parent) = name.split_once('.')?;
@@ -100,28 +94,39 @@ fn wildcard(pattern: &HostPattern) -> Option<HostPattern> {
     }
 }
 
+/// Returns the certificates that Ingresses of the owner's namespace name for a host, and reports the other Ingresses.
+fn candidates<'a>(
+    pattern: &HostPattern,
+    wanting: &[&'a Reading],
+    owner: &ObjectReference,
+    problems: &mut Problems,
+) -> Vec<&'a Certificate> {
+    let mut candidates = Vec::new();
+    for reading in wanting {
+        let Some(entry) = reading.tls.entry_for(pattern) else {
+            continue;
+        };
+        if reading.reference.namespace == owner.namespace {
+            candidates.extend(reading.certificates.get(&entry.certificate));
+        } else {
+            let fault = not_used(pattern, owner);
+            problems.add(fault.at(&reading.reference, format!("spec.tls[{}]", entry.index)));
+        }
+    }
+    candidates
+}
+
 /// Returns the certificate that serves the host best: one that can be served before one that cannot, one for the host
 /// before one for others, and then that of the older Ingress.
-fn best(
-    candidates: &[&CertificateName],
-    pattern: &HostPattern,
-    certificates: &Certificates,
-) -> Option<CertificateName> {
-    let rank = |name: &&&CertificateName| {
-        let content = certificates
-            .get(**name)
-            .map(|certificate| &certificate.content);
-        match content {
-            Some(Ok(material)) if is_for(material, pattern) => 0,
-            Some(Ok(_)) => 1,
-            _ => 2,
-        }
+fn best(candidates: &[&Certificate], pattern: &HostPattern) -> Option<CertificateName> {
+    let rank = |certificate: &&&Certificate| match &certificate.content {
+        Ok(material) if is_for(material, pattern) => 0,
+        Ok(_) => 1,
+        Err(_) => 2,
     };
     // Of equals, the first is the least.
-    candidates
-        .iter()
-        .min_by_key(rank)
-        .map(|name| (*name).clone())
+    let best = candidates.iter().min_by_key(rank);
+    best.map(|certificate| certificate.name.clone())
 }
 
 fn not_used(host: &HostPattern, owner: &ObjectReference) -> Fault {

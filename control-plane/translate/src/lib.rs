@@ -1,6 +1,6 @@
 //! Kubernetes objects in, a snapshot and problems out: pure, sorted, versioned by content.
 //!
-//! It does not do any I/O, read a clock, log, panic, or remember anything between two translations. A source fills
+//! It does not do any I/O, read a clock, log, panic, or remember anything but the last translation. A source fills
 //! [`Objects`], [`Objects::apply`] says whether a change matters, [`translate`] says what all of it means:
 //!
 //! ```text
@@ -20,11 +20,12 @@
 //!                                      Host ----certificate------+
 //! ```
 //!
-//! The stages, in their order: which Ingresses are served (`class.rs`, `ingress.rs`), who owns each host
-//! (`claims.rs`), what `spec.tls` says (`tls.rs`), the routes with their paths, annotations and backends (`routes.rs`,
-//! `path.rs`, `annotations.rs`, `backends.rs`), who gets a path that several want (`claims.rs`), what the Secrets hold
-//! (`secret.rs`, `certificates.rs`), whose certificate a host gets (`hosts.rs`), and last the endpoints
-//! (`endpoints.rs`), which can be done again without any route. `testdata` shows every behaviour as a pair of files.
+//! First each Ingress is read on its own (`reading.rs`): whether it is served (`class.rs`, `ingress.rs`), what `spec.tls`
+//! says (`tls.rs`), the routes that it wants with their paths, annotations and backends (`routes.rs`, `path.rs`,
+//! `annotations.rs`, `backends.rs`), what its Secrets hold (`secret.rs`, `certificates.rs`). Then what several share is
+//! settled (`merged.rs`): who owns each host and gets each path (`claims.rs`), whose certificate a host gets (`hosts.rs`),
+//! and last the endpoints (`endpoints.rs`). After a change only what it touches is done again ([`retranslate`]).
+//! `testdata` shows every behaviour as a pair of files.
 
 mod annotations;
 mod backends;
@@ -35,12 +36,14 @@ mod endpoints;
 mod external_name;
 mod hosts;
 mod ingress;
+mod merged;
 mod node;
 mod object;
 mod objects;
 mod parse;
 mod path;
 mod problem;
+mod reading;
 mod routes;
 mod secret;
 mod settings;
@@ -49,10 +52,10 @@ mod translation;
 mod yaml;
 
 pub use crate::object::Object;
-pub use crate::objects::{Change, Objects};
+pub use crate::objects::{Change, Changed, Objects};
 pub use crate::parse::{DocumentProblem, ParsedObjects, parse_objects};
 pub use crate::problem::ProblemCode;
 pub use crate::settings::{
     EdgeSettings, IngressSettings, SecretReference, SettingsError, StatusAddress, StatusSettings,
 };
-pub use crate::translation::{Options, Translation, referenced_secrets, retranslate, translate};
+pub use crate::translation::{Options, Translation, retranslate, translate};

@@ -20,11 +20,9 @@ use crate::class::{Classes, Served};
 use crate::node;
 use crate::object::Object;
 use crate::objects::by_name::ByName;
-use crate::objects::references::References;
+use crate::objects::references::{References, secrets};
 use crate::secret::{Malformed, material};
 use crate::settings::{CONTROLLER, EdgeSettings, SecretReference};
-
-pub(crate) use crate::objects::references::secrets;
 
 /// All objects that translation reads, as they are now. `Debug` shows how many.
 #[derive(Clone, Default)]
@@ -39,7 +37,21 @@ pub struct Objects {
     denied: BTreeSet<String>,
     served: Option<ServedBy>,
     references: References,
-    changed_services: BTreeSet<(String, String)>,
+    changed: Changed,
+    // Whether other Secrets are referred to than when somebody asked last.
+    other_secrets: bool,
+}
+
+/// The namespace and name of an object.
+pub(crate) type Name = (String, String);
+
+/// What changed, by namespace and name.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Changed {
+    /// Ingresses that are others now, or of which an object is another that they name.
+    pub ingresses: BTreeSet<(String, String)>,
+    /// Services whose endpoints are others.
+    pub services: BTreeSet<(String, String)>,
 }
 
 /// What must be translated again after a change.
@@ -48,9 +60,11 @@ pub struct Objects {
 pub enum Change {
     /// Nothing: nobody refers to it, or nothing that is read changed.
     Nothing,
-    /// What no route depends on: the endpoints of the Services that [`Objects::take_changed_services`] returns, and what
-    /// the settings say of Nodes: [`crate::retranslate`].
+    /// What no route depends on: the endpoints of the Services that [`Objects::take_changed`] returns, and what the
+    /// settings say of Nodes: [`crate::retranslate`].
     Surroundings,
+    /// The Ingresses that [`Objects::take_changed`] returns, too: [`crate::retranslate`].
+    Ingresses,
     /// Everything: [`crate::translate`].
     Everything,
 }
@@ -87,7 +101,7 @@ impl Objects {
                     return Change::Nothing;
                 }
                 self.services.insert(&namespace, &name, service);
-                everything_if(self.references.has_service(&namespace, &name))
+                self.service_changed(&namespace, &name)
             }
             Object::EndpointSlice(slice) => {
                 self.put_slice(&namespace, &name, Some(strip::slice(slice)))
@@ -107,12 +121,12 @@ impl Objects {
             }
             "Ingress" => self.put_ingress(namespace, name, None),
             "Service" if self.services.remove(namespace, name).is_some() => {
-                everything_if(self.references.has_service(namespace, name))
+                self.service_changed(namespace, name)
             }
             "EndpointSlice" => self.put_slice(namespace, name, None),
             "Node" => self.put_node(name, None),
             "Secret" if self.secrets.remove(namespace, name).is_some() => {
-                everything_if(self.reads_secret(namespace, name))
+                self.secret_changed(namespace, name)
             }
             _ => Change::Nothing,
         }
@@ -143,9 +157,26 @@ impl Objects {
         everything_if(self.denied.remove(namespace))
     }
 
-    /// Returns the Services (namespace, name) whose endpoints changed since the last call.
-    pub fn take_changed_services(&mut self) -> BTreeSet<(String, String)> {
-        std::mem::take(&mut self.changed_services)
+    /// Returns what changed since the last call.
+    pub fn take_changed(&mut self) -> Changed {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Returns the Secrets (namespace, name) that translation reads.
+    #[must_use]
+    pub fn referenced_secrets(&self) -> BTreeSet<(String, String)> {
+        let of_ingresses = self.references.secrets();
+        let of_ingresses = of_ingresses.map(|(namespace, name)| (namespace.clone(), name.clone()));
+        let default = self.served.iter();
+        let default = default.filter_map(|served| served.default_certificate.as_ref());
+        of_ingresses
+            .chain(default.map(|secret| (secret.namespace.clone(), secret.name.clone())))
+            .collect()
+    }
+
+    /// Returns the same, if it is another than at the last call.
+    pub fn take_referenced_secrets(&mut self) -> Option<BTreeSet<(String, String)>> {
+        std::mem::take(&mut self.other_secrets).then(|| self.referenced_secrets())
     }
 
     /// Returns whether the status of this Ingress is ours to write: it is served, and of a class whose controller is
@@ -166,8 +197,14 @@ impl Objects {
         &self.classes
     }
 
-    pub(crate) fn ingresses(&self) -> impl Iterator<Item = &Ingress> {
-        self.ingresses.values()
+    pub(crate) fn ingress(&self, (namespace, name): &Name) -> Option<&Ingress> {
+        self.ingresses.find(namespace, name)
+    }
+
+    /// Returns the namespace and name of each Ingress.
+    pub(crate) fn ingress_names(&self) -> impl Iterator<Item = Name> {
+        let names = self.ingresses.names();
+        names.map(|(namespace, name)| (namespace.clone(), name.clone()))
     }
 
     pub(crate) fn service(&self, namespace: &str, name: &str) -> Option<&Service> {
@@ -211,19 +248,25 @@ impl Objects {
         if old == new {
             return Change::Nothing;
         }
-        let mut change = Change::Nothing;
-        for ingress in old.iter().chain(&new) {
-            if served(&self.classes, self.served.as_ref(), ingress) != Served::No {
-                change = Change::Everything;
-            }
+        let is_ours =
+            |ingress: &Ingress| served(&self.classes, self.served.as_ref(), ingress) != Served::No;
+        if !old.iter().chain(&new).any(is_ours) {
+            return Change::Nothing;
         }
-        if let Some(old) = old.filter(|old| self.is_served(old)) {
+        let (old, new) = (
+            old.filter(|old| self.is_served(old)),
+            new.filter(|new| self.is_served(new)),
+        );
+        self.other_secrets |= secrets_of(old.as_ref()).ne(secrets_of(new.as_ref()));
+        if let Some(old) = old {
             self.references.remove(&old);
         }
-        if let Some(new) = new.filter(|new| self.is_served(new)) {
+        if let Some(new) = new {
             self.references.add(&new);
         }
-        change
+        let changed = (namespace.to_owned(), name.to_owned());
+        self.changed.ingresses.insert(changed);
+        Change::Ingresses
     }
 
     fn put_slice(&mut self, namespace: &str, name: &str, new: Option<EndpointSlice>) -> Change {
@@ -249,14 +292,18 @@ impl Objects {
             names.insert(name.to_owned());
             touched.insert(service);
         }
-        touched.retain(|service| self.references.has_service(namespace, service));
+        let is_used = |service: &String| {
+            let mut users = self.references.to_service(namespace, service);
+            users.next().is_some()
+        };
+        touched.retain(is_used);
         if touched.is_empty() {
             return Change::Nothing;
         }
         let changed = touched
             .into_iter()
             .map(|service| (namespace.to_owned(), service));
-        self.changed_services.extend(changed);
+        self.changed.services.extend(changed);
         Change::Surroundings
     }
 
@@ -280,16 +327,30 @@ impl Objects {
             return Change::Nothing;
         }
         self.secrets.insert(namespace, name, content);
-        everything_if(self.reads_secret(namespace, name))
+        self.secret_changed(namespace, name)
     }
 
-    fn reads_secret(&self, namespace: &str, name: &str) -> bool {
-        let served = self.served.as_ref();
-        let default = served.map(|served| served.default_certificate.as_ref());
-        self.references.has_secret(namespace, name)
-            || default.is_none_or(|default| {
-                default.is_some_and(|secret| secret.namespace == namespace && secret.name == name)
-            })
+    fn service_changed(&mut self, namespace: &str, name: &str) -> Change {
+        let users = self.references.to_service(namespace, name);
+        let users = users.map(|user| (namespace.to_owned(), user.clone()));
+        ingresses(&mut self.changed, users)
+    }
+
+    fn secret_changed(&mut self, namespace: &str, name: &str) -> Change {
+        if self.is_default_certificate(namespace, name) {
+            return Change::Everything;
+        }
+        let users = self.references.to_secret(namespace, name);
+        let users = users.map(|user| (namespace.to_owned(), user.clone()));
+        ingresses(&mut self.changed, users)
+    }
+
+    fn is_default_certificate(&self, namespace: &str, name: &str) -> bool {
+        // As long as nothing is known of the settings, it might be.
+        self.served.as_ref().is_none_or(|served| {
+            let default = served.default_certificate.as_ref();
+            default.is_some_and(|secret| secret.namespace == namespace && secret.name == name)
+        })
     }
 
     fn is_served(&self, ingress: &Ingress) -> bool {
@@ -306,6 +367,7 @@ impl Objects {
             references.add(ingress);
         }
         self.references = references;
+        self.other_secrets = true;
     }
 }
 
@@ -328,6 +390,20 @@ const fn everything_if(matters: bool) -> Change {
     } else {
         Change::Nothing
     }
+}
+
+/// Notes Ingresses that changed.
+fn ingresses(changed: &mut Changed, names: impl Iterator<Item = Name>) -> Change {
+    let mut change = Change::Nothing;
+    for name in names {
+        changed.ingresses.insert(name);
+        change = Change::Ingresses;
+    }
+    change
+}
+
+fn secrets_of(ingress: Option<&Ingress>) -> impl Iterator<Item = &str> {
+    ingress.into_iter().flat_map(secrets)
 }
 
 fn served<'a>(

@@ -133,6 +133,10 @@ impl Fault {
 pub(crate) struct Problems(BTreeSet<Problem>);
 
 impl Problems {
+    pub(crate) const fn new() -> Self {
+        Self(BTreeSet::new())
+    }
+
     pub(crate) fn add(&mut self, problem: Problem) {
         self.0.insert(problem);
     }

@@ -3,6 +3,8 @@
 //! It does not decide who gets a host and path that several want (`claims.rs`). Every path that a user wrote becomes a
 //! route; one that nobody can answer is [`RouteAction::Unavailable`], so that no less specific route takes its requests.
 
+use std::sync::Arc;
+
 use k8s_openapi::api::networking::v1::IngressBackend;
 use sluice_proto::{
     CertificateName, HostPattern, PathMatch, Problem, Route, RouteAction, WeightedBackend,
@@ -16,8 +18,9 @@ use crate::problem::{Fault, ProblemCode, Problems};
 use crate::tls::IngressTls;
 
 /// A route, before it is known whether it gets its host and path.
+#[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Claim {
-    pub(crate) route: Box<Route>,
+    pub(crate) route: Arc<Route>,
     /// It stands there only because it cannot stand where its author wrote, or is a variant of another one: any route
     /// that is written for the host and path wins, however young.
     pub(crate) stands_back: bool,
@@ -151,7 +154,7 @@ impl Writer<'_, '_, '_> {
             action: refused.map_or(action, RouteAction::Unavailable),
         };
         self.claims.push(Claim {
-            route: Box::new(route),
+            route: Arc::new(route),
             stands_back: stands_back || self.judgement.yields,
         });
     }

@@ -8,11 +8,13 @@ use crate::ingress::ServedIngress;
 use crate::problem::{Fault, ProblemCode, Problems};
 
 /// What `spec.tls` of one Ingress says.
+#[derive(Debug, Eq, PartialEq)]
 pub(crate) struct IngressTls {
     pub(crate) entries: Vec<TlsEntry>,
 }
 
 /// An entry of `spec.tls` that names a Secret.
+#[derive(Debug, Eq, PartialEq)]
 pub(crate) struct TlsEntry {
     pub(crate) index: usize,
     pub(crate) secret: String,
@@ -20,6 +22,7 @@ pub(crate) struct TlsEntry {
     hosts: TlsHosts,
 }
 
+#[derive(Debug, Eq, PartialEq)]
 enum TlsHosts {
     /// "Defaults to the wildcard host setting for the loadbalancer controller fulfilling this Ingress, if left
     /// unspecified": all hosts of the Ingress.

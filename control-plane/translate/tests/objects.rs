@@ -12,8 +12,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sluice_proto::{CertificateMaterial, Kind, ObjectReference, Resource, ResourceKey};
 use sluice_translate::{
-    Change, EdgeSettings, Object, Objects, Options, parse_objects, referenced_secrets, retranslate,
-    translate,
+    Change, Changed, EdgeSettings, Object, Objects, Options, Translation, parse_objects,
+    retranslate, translate,
 };
 
 #[test]
@@ -36,7 +36,7 @@ fn what_no_served_ingress_refers_to_changes_nothing() {
     ] {
         assert_eq!(objects.apply(object(&text)), Change::Nothing, "{text}");
     }
-    assert_eq!(objects.take_changed_services(), BTreeSet::new());
+    assert_eq!(objects.take_changed(), Changed::default());
     for (kind, name) in [
         ("Service", "stranger"),
         ("Secret", "stranger"),
@@ -90,33 +90,34 @@ fn of_nodes_only_where_they_are_matters_and_no_route_is_rebuilt() {
 #[test]
 fn what_a_served_ingress_refers_to_matters() {
     let mut objects = served();
-    assert_eq!(
-        objects.apply(object(&service("web", 81))),
-        Change::Everything
-    );
-    assert_eq!(objects.apply(object(&secret("tls"))), Change::Everything);
+    for text in [service("web", 81), secret("tls")] {
+        assert_eq!(objects.apply(object(&text)), Change::Ingresses, "{text}");
+        assert_eq!(objects.take_changed(), ours(), "{text}");
+    }
     assert_eq!(
         objects.apply(object(&slice("web-2", "web", "10.0.0.2", ""))),
         Change::Surroundings
     );
-    assert_eq!(objects.take_changed_services(), web());
-    assert_eq!(objects.take_changed_services(), BTreeSet::new());
+    assert_eq!(objects.take_changed(), web());
+    assert_eq!(objects.take_changed(), Changed::default());
     assert_eq!(
         objects.remove(&reference("EndpointSlice", "web-2")),
         Change::Surroundings
     );
-    assert_eq!(objects.take_changed_services(), web());
+    assert_eq!(objects.take_changed(), web());
     assert_eq!(
         objects.remove(&reference("Secret", "tls")),
-        Change::Everything
+        Change::Ingresses
     );
+    assert_eq!(objects.take_changed(), ours());
     assert_eq!(objects.deny_secrets("default"), Change::Everything);
     assert_eq!(objects.deny_secrets("default"), Change::Nothing);
     assert_eq!(objects.allow_secrets("default"), Change::Everything);
     assert_eq!(
         objects.remove(&reference("Ingress", "ours")),
-        Change::Everything
+        Change::Ingresses
     );
+    assert_eq!(objects.take_changed(), ours());
     assert_eq!(objects.apply(object(&service("web", 82))), Change::Nothing);
 }
 
@@ -124,12 +125,12 @@ fn what_a_served_ingress_refers_to_matters() {
 fn a_slice_that_moves_to_another_service_changes_both() {
     let mut objects = served();
     let _ = objects.apply(object(&slice("web-1", "stranger", "10.0.0.1", "")));
-    assert_eq!(objects.take_changed_services(), web());
+    assert_eq!(objects.take_changed(), web());
     assert_eq!(
         objects.apply(object(&slice("web-1", "web", "10.0.0.1", ""))),
         Change::Surroundings
     );
-    assert_eq!(objects.take_changed_services(), web());
+    assert_eq!(objects.take_changed(), web());
 }
 
 #[test]
@@ -167,17 +168,25 @@ fn settings_decide_what_matters() {
     settings.ingress.controllers = BTreeSet::from(["other".to_owned()]);
     assert_eq!(objects.follow_settings(&settings), Change::Everything);
     assert_eq!(objects.apply(object(&service("web", 81))), Change::Nothing);
-    let options = options(settings);
-    assert_eq!(referenced_secrets(&objects, &options), BTreeSet::new());
+    assert_eq!(objects.take_referenced_secrets(), Some(BTreeSet::new()));
 }
 
 #[test]
 fn secrets_are_known_before_they_exist() {
-    let names = BTreeSet::from([("default".to_owned(), "tls".to_owned())]);
-    assert_eq!(
-        referenced_secrets(&served(), &options(EdgeSettings::default())),
-        names
-    );
+    let tls = ("default".to_owned(), "tls".to_owned());
+    let mut objects = served();
+    assert_eq!(objects.referenced_secrets(), BTreeSet::from([tls.clone()]));
+    let names = Some(BTreeSet::from([tls.clone()]));
+    assert_eq!(objects.take_referenced_secrets(), names);
+    let more = INGRESS.replace("name: ours", "name: more");
+    let _ = objects.apply(object(&more.replace("secretName: tls", "secretName: ''")));
+    assert_eq!(objects.take_referenced_secrets(), None, "they are the same");
+    let _ = objects.apply(object(
+        &more.replace("secretName: tls", "secretName: other"),
+    ));
+    let other = ("default".to_owned(), "other".to_owned());
+    let names = Some(BTreeSet::from([tls, other]));
+    assert_eq!(objects.take_referenced_secrets(), names);
 }
 
 #[test]
@@ -185,27 +194,65 @@ fn endpoints_alone_rebuild_nothing_else() {
     let mut objects = served();
     let before = translate(&objects, &options(EdgeSettings::default()));
     let _ = objects.apply(object(&slice("web-2", "web", "10.0.0.2", "")));
-    let after = retranslate(&objects, &before, &objects.clone().take_changed_services());
+    let rebuilt = rebuilt(&mut objects, &before);
+    assert_eq!(rebuilt, ["endpoints default/web:80"]);
+}
+
+#[test]
+fn an_ingress_rebuilds_only_what_it_touches() {
+    let mut objects = served();
+    let on = |name: &str, host: &str| {
+        object(&format!(
+            "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: {name}}}\nspec: {{ingressClassName: sluice, \
+             rules: [{{host: {host}, http: {{paths: [{{path: /{name}, pathType: Prefix, backend: {{service: {{name: web, \
+             port: {{number: 80}}}}}}}}]}}}}]}}\n"
+        ))
+    };
+    for number in 0..200 {
+        let host = format!("host-{number}.example");
+        let _ = objects.apply(on(&format!("crowd-{number}"), &host));
+    }
+    let _ = objects.take_changed();
+    let before = translate(&objects, &options(EdgeSettings::default()));
+    let _ = objects.apply(on("new", "host-7.example"));
     assert_eq!(
-        after,
-        translate(&objects, &options(EdgeSettings::default()))
+        rebuilt(&mut objects, &before),
+        ["route default/new host-7.example Prefix /new"]
     );
+    let before = translate(&objects, &options(EdgeSettings::default()));
+    let _ = objects.apply(on("new", "other.example"));
+    assert_eq!(
+        rebuilt(&mut objects, &before),
+        [
+            "host other.example",
+            "route default/new other.example Prefix /new",
+            "-route default/new host-7.example Prefix /new",
+        ]
+    );
+}
+
+/// Translates what changed, checks that it is what a translation from scratch gives, and returns what was made anew, and
+/// with a minus what is gone.
+fn rebuilt(objects: &mut Objects, before: &Translation) -> Vec<String> {
+    let options = options(EdgeSettings::default());
+    let changed = objects.take_changed();
+    let after = retranslate(objects, &options, before, changed);
+    assert_eq!(after, translate(objects, &options));
     let mut rebuilt = Vec::new();
     for (key, resource) in &after.resources {
-        if !Arc::ptr_eq(resource, &before.resources[key]) {
+        let old = before.resources.get(key);
+        let is_same = old.is_some_and(|old| Arc::ptr_eq(resource, old));
+        if !is_same {
             rebuilt.push(key.to_string());
         }
-        let (entry, old) = (
-            after.snapshot.entry(key).unwrap(),
-            before.snapshot.entry(key).unwrap(),
-        );
-        assert_eq!(
-            Arc::ptr_eq(entry, old),
-            Arc::ptr_eq(resource, &before.resources[key]),
-            "{key}"
-        );
+        let (entry, old) = (after.snapshot.entry(key), before.snapshot.entry(key));
+        let is_same_entry = old.is_some_and(|old| Arc::ptr_eq(entry.unwrap(), old));
+        assert_eq!(is_same_entry, is_same, "{key}");
     }
-    assert_eq!(rebuilt, ["endpoints default/web:80"]);
+    let gone = before.resources.keys();
+    let gone = gone.filter(|key| !after.resources.contains_key(*key));
+    rebuilt.extend(gone.map(|key| format!("-{key}")));
+    rebuilt
 }
 
 #[test]
@@ -258,7 +305,7 @@ fn served() -> Objects {
     ] {
         let _ = objects.apply(object(text));
     }
-    let _ = objects.take_changed_services();
+    let _ = objects.take_changed();
     objects
 }
 
@@ -296,8 +343,18 @@ fn reference(kind: &str, name: &str) -> ObjectReference {
     }
 }
 
-fn web() -> BTreeSet<(String, String)> {
-    BTreeSet::from([("default".to_owned(), "web".to_owned())])
+fn web() -> Changed {
+    Changed {
+        services: BTreeSet::from([("default".to_owned(), "web".to_owned())]),
+        ..Changed::default()
+    }
+}
+
+fn ours() -> Changed {
+    Changed {
+        ingresses: BTreeSet::from([("default".to_owned(), "ours".to_owned())]),
+        ..Changed::default()
+    }
 }
 
 fn options(settings: EdgeSettings) -> Options {

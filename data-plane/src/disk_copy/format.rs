@@ -13,7 +13,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use bytes::Bytes;
 use prost::Message as _;
-use sluice_proto::{Difference, Holdings, Snapshot, diff, wire};
+use sluice_proto::{Difference, Snapshot, wire};
 
 use crate::disk_copy::Kept;
 
@@ -61,7 +61,9 @@ impl Seal {
     pub(super) fn seal(&self, kept: &Kept) -> Result<Vec<u8>, Damage> {
         let mut content = Vec::new();
         for snapshot in [&kept.certificates, &kept.snapshot] {
-            for delta in diff(&Holdings::default(), snapshot).into_wire(kept.generation, usize::MAX)
+            for delta in snapshot
+                .changes_since(&Snapshot::default())
+                .into_wire(kept.generation, usize::MAX)
             {
                 // A Vec has room for any message.
                 delta

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use sluice_proto::{
     Backend, BackendName, Difference, Endpoint, Entry, Host, Kind, Listener, Problem, Refusal,
-    Resource, ResourceKey, Route, Settings, Snapshot, diff,
+    Resource, ResourceKey, Route, Settings, Snapshot,
 };
 
 use crate::metrics::Metrics;
@@ -93,8 +93,8 @@ impl Accepted {
         snapshot: &Snapshot,
         now_unix_s: i64,
     ) -> Applied {
-        let _ = self.apply(diff(&self.snapshot.holdings(), kept), now_unix_s);
-        self.apply(diff(&self.snapshot.holdings(), snapshot), now_unix_s)
+        let _ = self.apply(kept.changes_since(&self.snapshot), now_unix_s);
+        self.apply(snapshot.changes_since(&self.snapshot), now_unix_s)
     }
 
     /// Gives the backends that have none any more no endpoints.
@@ -183,7 +183,6 @@ impl Accepted {
                 self.insert_endpoints(&endpoints.backend, endpoints.endpoints, applied);
             }
             Resource::Route(route) => {
-                let route = Arc::from(route);
                 let earlier = self.routes.insert(Arc::clone(&name), Arc::clone(&route));
                 self.built.refers(&name, earlier.as_deref(), Some(&route));
             }

@@ -155,7 +155,7 @@ const MAX_BYTES: usize = 256 << 20;
 mod tests {
     use std::sync::Arc;
 
-    use sluice_proto::{Entry, Kind, ResourceKey, diff};
+    use sluice_proto::{Entry, Kind, ResourceKey};
 
     use super::*;
 
@@ -168,7 +168,9 @@ mod tests {
     }
 
     fn deltas(target: &Snapshot, chunk_bytes: usize) -> Vec<wire::ControlPlaneMessage> {
-        let chunks = diff(&Holdings::default(), target).into_wire(7, chunk_bytes);
+        let chunks = target
+            .changes_since(&Snapshot::default())
+            .into_wire(7, chunk_bytes);
         chunks.into_iter().map(received).collect()
     }
 
@@ -208,7 +210,9 @@ mod tests {
 
     #[test]
     fn what_is_no_resource_is_refused_alone() {
-        let mut chunk = diff(&Holdings::default(), &snapshot(&["a", "b"])).into_wire(7, 1 << 20);
+        let mut chunk = snapshot(&["a", "b"])
+            .changes_since(&Snapshot::default())
+            .into_wire(7, 1 << 20);
         let mut delta = chunk.remove(0);
         delta.upserted[0].key.as_mut().unwrap().kind = "policy".to_owned();
         delta.upserted[1].version = vec![0; 16].into();

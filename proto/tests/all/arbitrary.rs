@@ -27,7 +27,7 @@ pub(crate) fn resource() -> impl Strategy<Value = Resource> {
         host().prop_map(Resource::Host),
         backend().prop_map(Resource::Backend),
         endpoints().prop_map(Resource::Endpoints),
-        route().prop_map(|route| Resource::Route(Box::new(route))),
+        route().prop_map(|route| Resource::Route(Arc::new(route))),
     ]
 }
 

@@ -1,9 +1,11 @@
-//! How one snapshot becomes another: `apply(a, diff(a, b)) == b`, over the wire in any number of chunks.
+//! How one snapshot becomes another: `a.apply(b.changes_since(a)) == b`, over the wire in any number of chunks.
 
 use std::sync::Arc;
 
+use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::*;
-use sluice_proto::{Difference, Entry, Holdings, ResourceKey, Snapshot, diff, wire};
+use sluice_proto::{Difference, Entry, Holdings, Kind, ResourceKey, Snapshot, wire};
 
 use super::arbitrary::{bytes, key, snapshot};
 
@@ -12,7 +14,7 @@ proptest! {
 
     #[test]
     fn applying_the_difference_gives_the_target(held in snapshot(), target in snapshot()) {
-        let difference = diff(&held.holdings(), &target);
+        let difference = target.changes_since(&held);
         let mut applied = held;
         applied.apply(difference);
         prop_assert_eq!(applied, target);
@@ -20,14 +22,14 @@ proptest! {
 
     #[test]
     fn the_difference_says_nothing_that_is_held(held in snapshot(), target in snapshot()) {
-        let difference = diff(&held.holdings(), &target);
+        let difference = target.changes_since(&held);
         for (key, entry) in &difference.upserted {
             prop_assert_ne!(held.entry(key), Some(entry));
         }
         for key in &difference.removed {
             prop_assert!(held.entry(key).is_some() && target.entry(key).is_none());
         }
-        prop_assert!(diff(&target.holdings(), &target).is_empty());
+        prop_assert!(target.changes_since(&target).is_empty());
     }
 
     #[test]
@@ -37,7 +39,7 @@ proptest! {
         generation: u64,
         chunk_bytes in 0_usize..40,
     ) {
-        let difference = diff(&held.holdings(), &target);
+        let difference = target.changes_since(&held);
         let chunks = difference.clone().into_wire(generation, chunk_bytes);
         let (last, others) = chunks.split_last().unwrap();
         prop_assert!(!last.more && others.iter().all(|chunk| chunk.more));
@@ -81,17 +83,26 @@ proptest! {
         prop_assert_eq!(renamed.digest() == held.digest(), renamed == held);
     }
 
+    /// Snapshots of which one came of the other share what did not change: nothing that did is passed over.
     #[test]
-    fn noting_each_change_comes_to_the_same_list(held in snapshot(), target in snapshot()) {
-        let mut noted = held.holdings();
-        let difference = diff(&noted, &target);
-        for key in &difference.removed {
-            noted.remove(key);
+    fn what_is_shared_is_no_difference(
+        held in large_snapshot(),
+        changed in vec((0..LARGE, option::of(0..3_u8)), 0..6),
+    ) {
+        let mut target = held.clone();
+        for (number, body) in changed {
+            match body {
+                Some(body) => drop(target.insert(numbered(number), numbered_entry(body))),
+                None => drop(target.remove(&numbered(number))),
+            }
         }
-        for (key, entry) in difference.upserted {
-            noted.insert(key, entry.version());
-        }
-        prop_assert_eq!(noted.digest(), target.digest());
+        let unshared: Snapshot =
+            target.iter().map(|(key, entry)| (key.clone(), Arc::clone(entry))).collect();
+        prop_assert_eq!(target.changes_since(&held), unshared.changes_since(&held));
+        prop_assert_eq!(held.changes_since(&target), held.changes_since(&unshared));
+        let mut applied = held.clone();
+        applied.apply(target.changes_since(&held));
+        prop_assert_eq!(applied, target);
     }
 
     #[test]
@@ -106,3 +117,24 @@ proptest! {
         prop_assert_eq!(reversed.digest() == target.digest(), absent);
     }
 }
+
+/// Returns a snapshot that is too large for one node of its tree.
+fn large_snapshot() -> impl Strategy<Value = Snapshot> {
+    vec(option::of(0..3_u8), LARGE).prop_map(|bodies| {
+        let numbers = (0..).zip(bodies);
+        let there = numbers.filter_map(|(number, body)| Some((numbered(number), body?)));
+        there
+            .map(|(key, body)| (key, numbered_entry(body)))
+            .collect()
+    })
+}
+
+fn numbered(number: usize) -> ResourceKey {
+    ResourceKey::new(Kind::Route, format!("{number}"))
+}
+
+fn numbered_entry(body: u8) -> Arc<Entry> {
+    Arc::new(Entry::new(vec![body].into()))
+}
+
+const LARGE: usize = 500;

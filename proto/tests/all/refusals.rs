@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use prost::Message;
-use sluice_proto::{Difference, Holdings, Kind, Resource, ResourceKey, Version, diff, wire};
+use sluice_proto::{Difference, Kind, Resource, ResourceKey, Snapshot, Version, wire};
 
 use super::arbitrary;
 
@@ -12,7 +12,7 @@ proptest! {
         target in arbitrary::snapshot(),
         version in arbitrary::bytes(),
     ) {
-        let mut delta = diff(&Holdings::default(), &target).into_wire(1, usize::MAX).remove(0);
+        let mut delta = target.changes_since(&Snapshot::default()).into_wire(1, usize::MAX).remove(0);
         for resource in &mut delta.upserted {
             prop_assume!(Version::from_bytes(&version) != Some(Version::of(&resource.body)));
             resource.version = version.clone();
@@ -34,7 +34,7 @@ proptest! {
         name: String,
     ) {
         prop_assume!(Kind::parse(&kind).is_none());
-        let mut delta = diff(&Holdings::default(), &target).into_wire(1, usize::MAX).remove(0);
+        let mut delta = target.changes_since(&Snapshot::default()).into_wire(1, usize::MAX).remove(0);
         let key = wire::ResourceKey { kind: kind.clone(), name: name.clone() };
         delta.removed.push(key.clone());
         let body = bytes::Bytes::from_static(b"of the future");
@@ -45,7 +45,7 @@ proptest! {
         });
         let mut difference = Difference::default();
         let refused = difference.extend_from_wire(delta);
-        prop_assert_eq!(difference, diff(&Holdings::default(), &target));
+        prop_assert_eq!(difference, target.changes_since(&Snapshot::default()));
         prop_assert_eq!(refused.len(), 1);
         prop_assert_eq!((&refused[0].kind, &refused[0].name), (&kind, &name));
         prop_assert!(refused[0].reason.contains(&format!("{kind:?}")), "{}", refused[0].reason);

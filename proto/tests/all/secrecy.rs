@@ -4,9 +4,7 @@ use std::fmt::Debug;
 
 use bytes::Bytes;
 use sluice_proto::wire::control_plane_message::Message;
-use sluice_proto::{
-    Certificate, CertificateMaterial, CertificateName, Holdings, Resource, Snapshot, diff, wire,
-};
+use sluice_proto::{Certificate, CertificateMaterial, CertificateName, Resource, Snapshot, wire};
 
 fn certificate() -> Certificate {
     Certificate {
@@ -26,7 +24,7 @@ fn no_debug_output_shows_a_private_key() {
     let certificate = certificate();
     let resource = Resource::Certificate(certificate.clone());
     let snapshot = Snapshot::of([&resource]);
-    let difference = diff(&Holdings::default(), &snapshot);
+    let difference = snapshot.changes_since(&Snapshot::default());
     let delta = difference.clone().into_wire(1, usize::MAX).remove(0);
     let message = wire::Certificate::from(&certificate);
     shows_no_key(&certificate.content);

@@ -36,13 +36,8 @@ fn of_snapshot(generation: u64, snapshot: Snapshot) -> Arc<Publication> {
     };
     // A session looks at the encoded resources alone.
     let mut translation = translate(&Objects::default(), &options);
-    let digest = snapshot.digest();
     translation.snapshot = snapshot;
-    Arc::new(Publication {
-        generation,
-        digest,
-        translation: Arc::new(translation),
-    })
+    Arc::new(Publication::new(generation, Arc::new(translation)))
 }
 
 fn key(name: &str) -> ResourceKey {
@@ -108,7 +103,7 @@ fn synced(publication: &Arc<Publication>) -> Session {
     let mut session = Session::default();
     session.on_published(Arc::clone(publication));
     session.on_hello(&hello(&Snapshot::default(), 0)).unwrap();
-    session.on_holdings(Holdings::default()).unwrap();
+    session.on_holdings(&Holdings::default()).unwrap();
     session.on_ack(publication.generation).unwrap();
     session
 }
@@ -137,7 +132,7 @@ fn who_holds_something_else_gets_the_difference() {
     let holds = publication(5, &[("a", "1"), ("b", "1"), ("d", "1")]);
     let messages = session.on_hello(&hello(holds.snapshot(), 5)).unwrap();
     assert!(asks_for_holdings(&messages));
-    let messages = session.on_holdings(holds.snapshot().holdings()).unwrap();
+    let messages = session.on_holdings(&holds.snapshot().holdings()).unwrap();
     expect(messages, 7, &["a", "c"], &["d"]);
     assert_eq!(session.progress(), Progress { told: 7, acked: 0 });
     assert!(session.on_ack(7).unwrap().is_empty());
@@ -250,7 +245,7 @@ fn who_reconnects_gets_what_it_refused_again() {
     let mut session = Session::default();
     session.on_published(published);
     session.on_hello(&hello(holds.snapshot(), 2)).unwrap();
-    let messages = session.on_holdings(holds.snapshot().holdings()).unwrap();
+    let messages = session.on_holdings(&holds.snapshot().holdings()).unwrap();
     expect(messages, 2, &["a"], &[]);
 }
 
@@ -283,7 +278,7 @@ fn a_large_snapshot_comes_in_chunks_that_one_ack_answers() {
     let mut session = Session::default();
     session.on_published(publication(1, &resources));
     session.on_hello(&hello(&Snapshot::default(), 0)).unwrap();
-    let messages = session.on_holdings(Holdings::default()).unwrap();
+    let messages = session.on_holdings(&Holdings::default()).unwrap();
     let more: Vec<bool> = messages
         .iter()
         .map(|message| match &message.message {
@@ -318,7 +313,7 @@ fn what_breaks_the_protocol_is_named() {
     let mut session = synced(&published);
     let again = session.on_hello(&hello(published.snapshot(), 3));
     assert_eq!(again, Err(Violation::SecondHello));
-    let unasked = session.on_holdings(Holdings::default());
+    let unasked = session.on_holdings(&Holdings::default());
     assert_eq!(unasked, Err(Violation::UnaskedHoldings));
 
     let mut session = synced(&published);

@@ -11,10 +11,6 @@ impl<T> ByName<T> {
         self.0.get(namespace)?.get(name)
     }
 
-    pub(crate) fn contains(&self, namespace: &str, name: &str) -> bool {
-        self.find(namespace, name).is_some()
-    }
-
     pub(crate) fn insert(&mut self, namespace: &str, name: &str, value: T) -> Option<T> {
         let names = self.0.entry(namespace.to_owned()).or_default();
         names.insert(name.to_owned(), value)
@@ -40,6 +36,12 @@ impl<T> ByName<T> {
     /// Returns all, sorted by namespace and name.
     pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
         self.0.values().flat_map(BTreeMap::values)
+    }
+
+    /// Returns the namespace and name of each, sorted.
+    pub(crate) fn names(&self) -> impl Iterator<Item = (&String, &String)> {
+        let namespaces = self.0.iter();
+        namespaces.flat_map(|(namespace, names)| names.keys().map(move |name| (namespace, name)))
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -16,9 +16,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use sluice_proto::CertificateMaterial;
-use sluice_translate::{
-    EdgeSettings, Objects, Options, ParsedObjects, parse_objects, referenced_secrets, translate,
-};
+use sluice_translate::{EdgeSettings, Objects, Options, ParsedObjects, parse_objects, translate};
 
 #[test]
 fn golden() {
@@ -68,10 +66,11 @@ fn translated(text: &str) -> String {
         },
     };
     let mut objects = Objects::default();
+    let _ = objects.follow_settings(&options.settings);
     for object in parsed {
         let _ = objects.apply(object);
     }
-    let secrets = referenced_secrets(&objects, &options);
+    let secrets = objects.referenced_secrets();
     for (namespace, _) in secrets
         .iter()
         .filter(|(namespace, _)| namespace == FORBIDDEN)

@@ -14,8 +14,8 @@ use proptest::prelude::*;
 use proptest::sample::SizeRange;
 use sluice_proto::{CertificateMaterial, Resource};
 use sluice_translate::{
-    Change, EdgeSettings, Object, Objects, Options, Translation, parse_objects, referenced_secrets,
-    retranslate, translate,
+    Change, EdgeSettings, Object, Objects, Options, Translation, parse_objects, retranslate,
+    translate,
 };
 
 use crate::objects_strategy::{Step, any_object, any_settings, any_step};
@@ -48,10 +48,12 @@ proptest! {
         for step in steps {
             let described = format!("{step:?}");
             let change = take(&mut objects, step);
-            let services = objects.take_changed_services();
+            let changed = objects.take_changed();
             current = match change {
                 Change::Nothing => current,
-                Change::Surroundings => retranslate(&objects, &current, &services),
+                Change::Surroundings | Change::Ingresses => {
+                    retranslate(&objects, &options, &current, changed)
+                }
                 Change::Everything => translate(&objects, &options),
             };
             prop_assert_eq!(&current, &translate(&objects, &options), "{:?} after {}", change, described);
@@ -93,7 +95,7 @@ proptest! {
 
     #[test]
     fn each_problem_names_object_field_and_remedy(settings in any_settings(), objects in distinct(0..40)) {
-        for problem in translate(&filled(objects), &options(settings)).problems {
+        for problem in translate(&filled(objects), &options(settings)).problems.iter() {
             let text = format!("{problem:?}");
             prop_assert!(!problem.object.kind.is_empty() && !problem.object.name.is_empty(), "{}", text);
             prop_assert!(!problem.field.is_empty() && !problem.message.is_empty(), "{}", text);
@@ -104,8 +106,12 @@ proptest! {
     #[test]
     fn only_secrets_that_are_referred_to_are_read(settings in any_settings(), objects in distinct(0..40)) {
         let options = options(settings);
-        let all = filled(objects.clone());
-        let referenced = referenced_secrets(&all, &options);
+        let mut all = Objects::default();
+        let _ = all.follow_settings(&options.settings);
+        for object in objects.clone() {
+            let _ = all.apply(object);
+        }
+        let referenced = all.referenced_secrets();
         let fewer = objects.into_iter().filter(|object| {
             let reference = object.reference();
             reference.kind != "Secret" || referenced.contains(&(reference.namespace, reference.name))

@@ -36,6 +36,15 @@ impl Tries {
         // have been, too: the Service knows them.
         let stale = shared.endpoints_stale.load(Ordering::Relaxed)
             || !self.unreachable.is_empty() && shared.endpoints_unsure.load(Ordering::Relaxed);
+        let picked = self.pick_untried(backend, stale);
+        // Where nobody that is known can be reached, all may have been replaced just now: the Service may know more.
+        picked.or_else(|| {
+            let all_unreachable = self.closed.is_empty() && !self.unreachable.is_empty();
+            all_unreachable.then(|| self.pick_untried(backend, true))?
+        })
+    }
+
+    fn pick_untried(&mut self, backend: &ServedBackend, stale: bool) -> Option<Arc<Endpoint>> {
         if self.closed.is_empty() {
             return backend.pick(stale, &self.unreachable);
         }

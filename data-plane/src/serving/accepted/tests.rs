@@ -16,7 +16,7 @@ fn name(service: &str) -> BackendName {
 }
 
 fn route(host: &str, service: &str) -> Resource {
-    Resource::Route(Box::new(Route {
+    Resource::Route(Arc::new(Route {
         name: host.into(),
         host: HostPattern::parse(host).unwrap(),
         path: PathMatch::prefix("/").unwrap(),
@@ -64,7 +64,7 @@ fn accepted() -> Accepted {
 
 fn apply(accepted: &mut Accepted, resources: &[Resource]) -> Applied {
     let target = Snapshot::of(resources);
-    let difference = diff(&accepted.snapshot().holdings(), &target);
+    let difference = target.changes_since(accepted.snapshot());
     accepted.apply(difference, 0)
 }
 

@@ -146,18 +146,51 @@ async fn without_the_control_plane_what_cannot_be_reached_is_reached_through_the
         route("headless.example", "/", "headless"),
         backend("headless", BackendProtocol::Http1),
         endpoints("headless", [dead[0], pods[1].address]),
+        route("half.example", "/", "half"),
+        backend_with_cluster("half", BackendProtocol::Http1, vec![pods[2].address]),
+        endpoints("half", [dead[0], pods[0].address]),
     ]);
     let mut client = Client::http1(edge.http()).await;
-    let bad_gateway = StatusCode::BAD_GATEWAY;
-    assert_eq!(client.get("shop.example", "/").await.status, bad_gateway);
     edge.edge.set_endpoints_unsure(true);
     assert_eq!(said(&mut client, 20).await, set(&["c"]));
+    eventually("one of the two is asked in vain", async || {
+        client.get("half.example", "/").await.body == "c"
+    })
+    .await;
     for (host, body) in [("mixed.example", "a"), ("headless.example", "b")] {
         let answer = client.get(host, "/").await;
         assert_eq!((answer.status, &*answer.body), (StatusCode::OK, body));
     }
+    // With it, nobody else is asked as long as one that is known can be reached.
     edge.edge.set_endpoints_unsure(false);
-    assert_eq!(client.get("shop.example", "/").await.status, bad_gateway);
+    for _ in 0..20 {
+        assert_eq!(client.get("half.example", "/").await.body, "a");
+    }
+    edge.apply([]);
+}
+
+/// All of them may have been replaced a moment ago: the Service may know that earlier.
+#[tokio::test]
+async fn where_nobody_that_is_known_can_be_reached_the_service_is_asked() {
+    let pods = three().await;
+    let dead = [closed_port().await, closed_port().await];
+    let mut edge = TestEdge::serving([
+        route("shop.example", "/", "web"),
+        backend_with_cluster("web", BackendProtocol::Http1, vec![pods[2].address]),
+        endpoints("web", dead),
+        route("headless.example", "/", "headless"),
+        backend("headless", BackendProtocol::Http1),
+        endpoints("headless", dead),
+        route("lost.example", "/", "lost"),
+        backend_with_cluster("lost", BackendProtocol::Http1, vec![dead[1]]),
+        endpoints("lost", [dead[0]]),
+    ]);
+    let mut client = Client::http1(edge.http()).await;
+    assert_eq!(said(&mut client, 20).await, set(&["c"]));
+    for host in ["headless.example", "lost.example"] {
+        let answer = client.get(host, "/").await;
+        assert_eq!(answer.status, StatusCode::BAD_GATEWAY, "{host}");
+    }
     edge.apply([]);
 }
 

@@ -5,9 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use http::StatusCode;
-use sluice_proto::{
-    Difference, Entry, Kind, Listener, ListenerProtocol, Resource, ResourceKey, diff,
-};
+use sluice_proto::{Difference, Entry, Kind, Listener, ListenerProtocol, Resource, ResourceKey};
 
 use super::harness::*;
 
@@ -159,7 +157,7 @@ async fn what_another_process_held_is_served_again() {
         second.edge.snapshot().digest(),
         first.edge.snapshot().digest()
     );
-    let nothing = diff(&second.edge.snapshot().holdings(), &first.edge.snapshot());
+    let nothing = first.edge.snapshot().changes_since(&second.edge.snapshot());
     assert!(nothing.is_empty());
 }
 

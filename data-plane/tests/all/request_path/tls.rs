@@ -42,9 +42,9 @@ fn secured(host: &str, service: &str, secret: &str) -> Resource {
     let Resource::Route(plain) = route(host, "/", service) else {
         panic!("a route");
     };
-    Resource::Route(Box::new(Route {
+    Resource::Route(Arc::new(Route {
         certificate: Some(named(secret)),
-        ..*plain
+        ..Route::clone(&plain)
     }))
 }
 

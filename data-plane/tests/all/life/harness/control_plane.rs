@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use sluice_proto::wire::control_plane_message::Message as Say;
 use sluice_proto::wire::snapshot_stream_server::{SnapshotStream, SnapshotStreamServer};
-use sluice_proto::{Resource, Snapshot, diff, wire};
+use sluice_proto::{Resource, Snapshot, wire};
 use tokio::net::TcpListener;
 use tokio::runtime::{self, Runtime};
 use tokio::sync::mpsc;
@@ -126,7 +126,9 @@ impl Session {
         target: &Snapshot,
         chunk_bytes: usize,
     ) -> Vec<wire::Delta> {
-        diff(&held.holdings(), target).into_wire(generation, chunk_bytes)
+        target
+            .changes_since(held)
+            .into_wire(generation, chunk_bytes)
     }
 
     /// Says what leads from the one to the other, and waits until it is acknowledged.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 use sluice_data_plane::edge::{Edge, EdgeConfig};
 use sluice_data_plane::metrics::Metrics;
-use sluice_proto::{Refusal, Resource, ResourceKey, Settings, Snapshot, diff};
+use sluice_proto::{Refusal, Resource, ResourceKey, Settings, Snapshot};
 
 use super::eventually;
 use super::resources::listeners;
@@ -75,8 +75,7 @@ impl TestEdge {
 
     fn sync(&self) -> Vec<Refusal> {
         let target = Snapshot::of(self.resources.values());
-        self.edge
-            .apply(diff(&self.edge.snapshot().holdings(), &target))
+        self.edge.apply(target.changes_since(&self.edge.snapshot()))
     }
 
     /// Returns where this listener is.

@@ -1,6 +1,7 @@
 //! Resources as a control plane would send them. Everything is in the namespace `shop`.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use sluice_proto::{
     Backend, BackendName, BackendProtocol, BackendTarget, Endpoint, EndpointState, Endpoints,
@@ -37,7 +38,7 @@ pub(crate) fn route_to(host: &str, prefix: &str, services: &[(&str, u32)]) -> Re
         backend: name(service),
         weight: *weight,
     });
-    Resource::Route(Box::new(plain_route(
+    Resource::Route(Arc::new(plain_route(
         host,
         prefix,
         RouteAction::Backends(backends.collect()),
@@ -77,7 +78,7 @@ pub(crate) fn problem(code: &str) -> Problem {
 
 pub(crate) fn unavailable(host: &str, prefix: &str, code: &str) -> Resource {
     let action = RouteAction::Unavailable(problem(code));
-    Resource::Route(Box::new(plain_route(host, prefix, action)))
+    Resource::Route(Arc::new(plain_route(host, prefix, action)))
 }
 
 pub(crate) fn backend(service: &str, protocol: BackendProtocol) -> Resource {
