@@ -4,7 +4,7 @@
 //! * [`Resource`] and its kinds: the same, parsed. Past this border no field that must be there is an `Option`, and no
 //!   host, path or address is a raw string.
 //! * [`Snapshot`]: all resources that a data plane should hold, each with the [`Version`] that its content gives it.
-//! * [`diff`] and [`Snapshot::apply`]: how one snapshot becomes another.
+//! * [`Snapshot::changes_since`] and [`Snapshot::apply`]: how one snapshot becomes another.
 //!
 //! It does not contain any I/O, clock or task: both pure cores (translation and routing) look at it.
 
