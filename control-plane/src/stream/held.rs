@@ -15,7 +15,7 @@ pub(crate) struct Held {
 
 impl Held {
     /// Returns the version of this resource that it holds, if any.
-    pub(crate) fn version(&self, key: &ResourceKey) -> Option<Version> {
+    fn version(&self, key: &ResourceKey) -> Option<Version> {
         match self.otherwise.get(key) {
             Some(version) => *version,
             None => self.snapshot.entry(key).map(|entry| entry.version()),

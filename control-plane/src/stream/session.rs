@@ -218,14 +218,11 @@ impl Session {
 
     fn send(&mut self, latest: &Publication) -> Messages {
         let mut difference = self.held.lacks(latest.snapshot());
-        let mut withheld = Vec::new();
-        difference.upserted.retain(|(key, _)| {
-            let is_refused = self.refused.contains_key(key);
-            if is_refused {
-                withheld.push(key.clone());
-            }
-            !is_refused
-        });
+        // What was refused in just this version stays refused.
+        let withheld = (difference.upserted)
+            .extract_if(.., |(key, _)| self.refused.contains_key(key))
+            .map(|(key, _)| key)
+            .collect();
         let sent = difference.upserted.iter();
         self.phase = Phase::InFlight(InFlight {
             generation: latest.generation,

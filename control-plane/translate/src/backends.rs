@@ -16,7 +16,7 @@ use sluice_proto::{Backend, BackendName, BackendTarget, Problem, Route, RouteAct
 use crate::annotations;
 use crate::external_name;
 use crate::object;
-use crate::objects::Objects;
+use crate::objects::{Name, Objects};
 use crate::problem::{Fault, ProblemCode, Problems};
 
 /// The backends that the paths of an Ingress name.
@@ -31,7 +31,7 @@ pub(crate) struct Backends<'a> {
 pub(crate) struct UsedBackend {
     pub(crate) backend: Backend,
     /// Of which Service (namespace, name) it takes which endpoints; `None` for a name outside of the cluster.
-    pub(crate) served: Option<((String, String), ServedPort)>,
+    pub(crate) served: Option<(Name, ServedPort)>,
 }
 
 /// A port of a Service that a route names, as its EndpointSlices know it.
