@@ -78,6 +78,7 @@ async fn start(args: Args, shutdown: CancellationToken) -> anyhow::Result<Tasks>
         identity: Arc::clone(&identity),
         publisher: publisher.clone(),
         registry: registry.clone(),
+        metrics: Arc::clone(&metrics),
         leadership: leadership.clone(),
     };
     tasks.spawn_server("the stream", stream.serve(shutdown.clone()));

@@ -31,6 +31,8 @@ pub struct Metrics {
     change_live_seconds: Histogram,
     status_writes: Family<OutcomeLabel, Counter>,
     status_addresses: Gauge,
+    stream_sent_messages: Counter,
+    stream_sent_bytes: Counter,
 }
 
 impl Metrics {
@@ -50,6 +52,8 @@ impl Metrics {
             change_live_seconds: Histogram::new(exponential_buckets(0.001, 4.0, 10)),
             status_writes: Family::default(),
             status_addresses: Gauge::default(),
+            stream_sent_messages: Counter::default(),
+            stream_sent_bytes: Counter::default(),
         };
         metrics.register();
         metrics
@@ -117,6 +121,12 @@ impl Metrics {
         self.status_addresses.set(addresses);
     }
 
+    /// Counts a message of so many bytes to a data plane.
+    pub fn streamed(&self, bytes: usize) {
+        self.stream_sent_messages.inc();
+        self.stream_sent_bytes.inc_by(bytes as u64);
+    }
+
     /// Adds what is looked up at each scrape.
     pub fn add(&self, collector: impl Collector) {
         self.lock().register_collector(Box::new(collector));
@@ -179,6 +189,16 @@ impl Metrics {
             "status_addresses",
             "Addresses that the leader publishes in the status of Ingresses; 0 if it publishes none",
             self.status_addresses.clone(),
+        );
+        registry.register(
+            "stream_sent_messages",
+            "Messages to data planes, all nodes together",
+            self.stream_sent_messages.clone(),
+        );
+        registry.register(
+            "stream_sent_bytes",
+            "Bytes of these messages, without what gRPC and TLS add",
+            self.stream_sent_bytes.clone(),
         );
     }
 

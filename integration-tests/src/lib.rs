@@ -21,6 +21,7 @@ pub mod introspection;
 pub mod kubernetes;
 pub mod kubernetes_tools;
 pub mod load;
+pub mod metrics;
 pub mod namespace;
 pub mod nodes;
 pub mod process;

@@ -14,7 +14,9 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, ensure};
 
 pub use self::levels::{require_backend, require_refused};
-pub use self::objects::{EndpointState, endpoint_slice, ingress, service, tls_ingress};
+pub use self::objects::{
+    EndpointState, endpoint_slice, granted_namespace, ingress, service, tls_ingress,
+};
 use self::places::Place;
 pub use self::pods::{Pod, Pods};
 pub use self::programs::Plan;
@@ -233,5 +235,7 @@ impl System {
 
 const INTROSPECTION: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8444);
+const METRICS: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8445);
 /// Generous for a busy machine with two cores.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);

@@ -1,15 +1,18 @@
 //! One data plane's stream: feeds the session what comes and what is published, and hands out what it says.
 //!
-//! It decides nothing: [`Session`] does, and [`Guide`] whether the data plane belongs here. It runs only while the HTTP/2 connection asks for the next message, so it needs
-//! no task and no queue of its own, it ends with its connection, and a data plane that does not read delays nobody else.
+//! It decides nothing: [`Session`] does, and [`Guide`] whether the data plane belongs here. It runs only while the HTTP/2
+//! connection asks for the next message, so it needs no task and no queue of its own, it ends with its connection, and a
+//! data plane that does not read delays nobody else.
 
 use std::collections::VecDeque;
 use std::future;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::Stream;
 use futures_util::stream::unfold;
+use prost::Message as _;
 use sluice_proto::wire::control_plane_message::Message as Answer;
 use sluice_proto::wire::data_plane_message::Message;
 use sluice_proto::{Holdings, wire};
@@ -19,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
 use crate::leadership::Leadership;
+use crate::metrics::Metrics;
 use crate::publication::{Publications, Publisher};
 use crate::stream::guide::{Guide, Turn};
 use crate::stream::hello::Introduction;
@@ -30,6 +34,7 @@ use crate::stream::session::{Messages, Session, Violation};
 pub(crate) struct Surroundings {
     pub(crate) publisher: Publisher,
     pub(crate) registry: Registry,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) leadership: watch::Receiver<Leadership>,
     pub(crate) shutdown: CancellationToken,
 }
@@ -101,6 +106,7 @@ impl Conversation {
     async fn next(&mut self) -> Result<wire::ControlPlaneMessage, Option<Status>> {
         loop {
             if let Some(message) = self.outbox.pop_front() {
+                self.around.metrics.streamed(message.encoded_len());
                 return Ok(message);
             }
             if self.is_ending {

@@ -19,6 +19,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::connection::Peer;
 use crate::identity::Identity;
 use crate::leadership::Leadership;
+use crate::metrics::Metrics;
 use crate::publication::Publisher;
 use crate::stream::accept::accept;
 use crate::stream::conversation::{Conversation, Surroundings};
@@ -35,6 +36,8 @@ pub struct StreamServer {
     pub publisher: Publisher,
     /// How far they are.
     pub registry: Registry,
+    /// Where what is sent is counted.
+    pub metrics: Arc<Metrics>,
     /// Whether they belong here.
     pub leadership: watch::Receiver<Leadership>,
 }
@@ -59,6 +62,7 @@ impl StreamServer {
         let service = SnapshotStreamServer::new(Sessions(Surroundings {
             publisher: self.publisher,
             registry: self.registry,
+            metrics: self.metrics,
             leadership: self.leadership,
             shutdown: shutdown.clone(),
         }))

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use sluice_control_plane::identity::{Identity, Store};
 use sluice_control_plane::introspection::IntrospectionServer;
 use sluice_control_plane::leadership::Leadership;
+use sluice_control_plane::metrics::Metrics;
 use sluice_control_plane::publication::Publisher;
 use sluice_control_plane::stream::{Nodes, Registry, StreamServer};
 use sluice_proto::wire::introspection_client::IntrospectionClient;
@@ -28,6 +29,7 @@ pub(crate) struct Running {
     pub(crate) identity: Arc<Identity>,
     /// Whether it leads, as the test has it.
     pub(crate) leadership: watch::Sender<Leadership>,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) stream: SocketAddr,
     pub(crate) introspection: SocketAddr,
     folder: Arc<TempDir>,
@@ -75,12 +77,14 @@ impl Running {
         let identity = Arc::new(Identity::open(Store::folder(folder.path())).await.unwrap());
         let (publisher, registry) = (Publisher::new(), Registry::new());
         let leadership = watch::Sender::new(Leadership::Alone);
+        let metrics = Arc::new(Metrics::new());
         let shutdown = CancellationToken::new();
         let stream = StreamServer {
             listener: stream,
             identity: Arc::clone(&identity),
             publisher: publisher.clone(),
             registry: registry.clone(),
+            metrics: Arc::clone(&metrics),
             leadership: leadership.subscribe(),
         };
         let introspection = IntrospectionServer {
@@ -98,6 +102,7 @@ impl Running {
             registry,
             identity,
             leadership,
+            metrics,
             stream: addresses[0],
             introspection: addresses[1],
             folder,
@@ -130,6 +135,16 @@ impl Running {
 
     pub(crate) fn default_certificate(&self) -> CertificateMaterial {
         self.identity.default_certificate()
+    }
+
+    /// Returns how many messages it has sent to data planes, and how many bytes they were.
+    pub(crate) fn sent(&self) -> [u64; 2] {
+        let metrics = self.metrics.encode().unwrap();
+        ["messages", "bytes"].map(|what| {
+            let name = format!("sluice_stream_sent_{what}_total ");
+            let line = metrics.lines().find_map(|line| line.strip_prefix(&name));
+            line.unwrap().parse().unwrap()
+        })
     }
 
     /// Returns the number and the digest of what is published.

@@ -1,5 +1,7 @@
 //! The Ingresses of a large cluster, and their backend.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -8,41 +10,66 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::Ingress;
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
-use serde_json::json;
+use rustls::client::Resumption;
+use serde_json::{Value, json};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::PODS_ON;
-use crate::system::{EndpointState, Pod, Pods, System, endpoint_slice, service};
+use crate::certificates::Authority;
+use crate::client::Destination;
+use crate::system::{EndpointState, Pod, Pods, System, endpoint_slice, granted_namespace, service};
 
 /// Ingresses of the class `traefik`, which both adopt.
 pub(super) struct Crowd {
     ingresses: Api<Ingress>,
     slices: Api<EndpointSlice>,
     size: usize,
-    _pods: Vec<Pod>,
+    authority: Authority,
+    pair: Vec<Pod>,
+    _pod: Vec<Pod>,
 }
 
 impl Crowd {
     pub(super) async fn start(system: &System) -> anyhow::Result<Self> {
-        let pods = Pods::of(system)
-            .start_all(system, "crowd", 1, (PODS_ON, 1))
-            .await?;
-        let ready = [(pods[0].ip, EndpointState::Ready)];
-        system.cluster().apply(&format!(
-            "{CLASS}---\n{}---\n{}---\n{}---\n{}",
-            service(NAMESPACE, SERVICE),
-            endpoint_slice(NAMESPACE, SERVICE, &ready),
-            service(NAMESPACE, NOBODYS),
-            endpoint_slice(NAMESPACE, NOBODYS, &ready),
-        ))?;
+        let pods = Pods::of(system);
+        let pod = pods.start_all(system, SERVICE, 1, (PODS_ON, 1)).await?;
+        let pair = pods.start_all(system, PAIR, 2, (PODS_ON, 2)).await?;
+        let authority = Authority::create()?;
+        let mut objects = vec![
+            CLASS.to_owned(),
+            granted_namespace(NAMESPACE),
+            authority.issue(&[SECURE])?.secret(NAMESPACE, "secure"),
+        ];
+        for (name, pods) in [(SERVICE, &pod), (NOBODYS, &pod), (PAIR, &pair)] {
+            let ready: Vec<_> = pods
+                .iter()
+                .map(|pod| (pod.ip, EndpointState::Ready))
+                .collect();
+            objects.push(service(NAMESPACE, name));
+            objects.push(endpoint_slice(NAMESPACE, name, &ready));
+        }
+        system.cluster().apply(&objects.join("---\n"))?;
         let client = system.cluster().client().await?;
-        Ok(Self {
+        let crowd = Self {
             ingresses: Api::namespaced(client.clone(), NAMESPACE),
             slices: Api::namespaced(client, NAMESPACE),
             size: 0,
-            _pods: pods,
-        })
+            authority,
+            pair,
+            _pod: pod,
+        };
+        crowd
+            .create_ingress(PAIR, Self::PAIRS_HOST, PAIR, None)
+            .await?;
+        let secret = Some("secure");
+        crowd
+            .create_ingress("secure", SECURE, SERVICE, secret)
+            .await?;
+        Ok(crowd)
     }
+
+    /// The host whose backend has two endpoints.
+    pub(super) const PAIRS_HOST: &str = "pair.crowd.example";
 
     /// Creates Ingresses until there are so many.
     pub(super) async fn grow_to(&mut self, size: usize) -> anyhow::Result<()> {
@@ -65,13 +92,44 @@ impl Crowd {
         format!("host-{number}.crowd.example")
     }
 
+    /// Returns a request in clear, and one to the host that has a certificate; each connection shakes hands in full.
+    pub(super) fn destinations(
+        &self,
+        plain: SocketAddr,
+        tls: SocketAddr,
+    ) -> anyhow::Result<[Destination; 2]> {
+        let mut client = (*self.authority.trusting_client(&["http/1.1"])?).clone();
+        client.resumption = Resumption::disabled();
+        let destination = |address, host: &str, tls| Destination {
+            address,
+            tls,
+            host: host.to_owned(),
+            path: "/".to_owned(),
+        };
+        Ok([
+            destination(plain, &Self::host(0), None),
+            destination(tls, SECURE, Some(Arc::new(client))),
+        ])
+    }
+
     /// Creates an Ingress; its host is served by the crowd's backend.
     pub(super) async fn create(&self, name: &str, host: &str) -> anyhow::Result<()> {
+        self.create_ingress(name, host, SERVICE, None).await
+    }
+
+    async fn create_ingress(
+        &self,
+        name: &str,
+        host: &str,
+        service: &str,
+        secret: Option<&str>,
+    ) -> anyhow::Result<()> {
+        let tls = secret.map(|secret| json!([{ "hosts": [host], "secretName": secret }]));
         let ingress = serde_json::from_value(json!({
             "metadata": { "name": name },
-            "spec": { "ingressClassName": "traefik", "rules": [{ "host": host, "http": { "paths": [{
+            "spec": { "ingressClassName": "traefik", "tls": tls, "rules": [{ "host": host, "http": { "paths": [{
                 "path": "/", "pathType": "Prefix",
-                "backend": { "service": { "name": SERVICE, "port": { "number": 80 } } },
+                "backend": { "service": { "name": service, "port": { "number": 80 } } },
             }] } }] },
         }))?;
         self.ingresses
@@ -87,6 +145,16 @@ impl Crowd {
         Ok(())
     }
 
+    /// Leaves the pair both of its endpoints, or the second alone.
+    pub(super) async fn pair_up(&self, both: bool) -> anyhow::Result<()> {
+        let endpoints = self.pair.iter().skip(usize::from(!both));
+        let endpoints: Vec<_> = endpoints
+            .map(|pod| json!({ "addresses": [pod.ip], "conditions": { "ready": true } }))
+            .collect();
+        self.patch_slice(PAIR, &json!({ "endpoints": endpoints }))
+            .await
+    }
+
     /// Writes the endpoints of a Service that no Ingress refers to, so often and for so long; returns how often.
     pub(super) async fn write_irrelevant(
         &self,
@@ -100,27 +168,27 @@ impl Crowd {
             times.tick().await;
             let port = 9000 + number % 100;
             let patch = json!({ "ports": [{ "name": "http", "port": port, "protocol": "TCP" }] });
-            self.slices
-                .patch(
-                    &format!("{NOBODYS}-1"),
-                    &PatchParams::default(),
-                    &Patch::Merge(patch),
-                )
-                .await?;
+            self.patch_slice(NOBODYS, &patch).await?;
         }
         Ok(writes)
+    }
+
+    async fn patch_slice(&self, service: &str, patch: &Value) -> anyhow::Result<()> {
+        let (name, parameters) = (format!("{service}-1"), PatchParams::default());
+        self.slices
+            .patch(&name, &parameters, &Patch::Merge(patch))
+            .await?;
+        Ok(())
     }
 }
 
 const NAMESPACE: &str = "crowd";
 const SERVICE: &str = "crowd";
 const NOBODYS: &str = "nobodys";
+const PAIR: &str = "pair";
+const SECURE: &str = "secure.crowd.example";
 const AT_ONCE: usize = 16;
 const CLASS: &str = "
-apiVersion: v1
-kind: Namespace
-metadata: { name: crowd }
----
 apiVersion: networking.k8s.io/v1
 kind: IngressClass
 metadata: { name: traefik }

@@ -32,6 +32,9 @@ impl Traefik {
     /// Where it takes HTTP.
     pub(super) const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(TRAEFIK_IP), 80);
 
+    /// Where it takes HTTPS.
+    pub(super) const TLS_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(TRAEFIK_IP), 443);
+
     /// Finds it in the cache, or installs it there with pip.
     pub(super) fn find() -> anyhow::Result<Self> {
         let folder = kubernetes_tools::cache("traefik")?.join(VERSION);
@@ -66,6 +69,9 @@ impl Traefik {
             .env("KUBECONFIG", cluster.kubeconfig())
             .args([
                 format!("--entrypoints.web.address={}", Self::ADDRESS),
+                format!("--entrypoints.websecure.address={}", Self::TLS_ADDRESS),
+                // Else an Ingress with a certificate would be served there alone, and the others without TLS alone.
+                "--entrypoints.websecure.http.tls=true".to_owned(),
                 "--providers.kubernetesingress=true".to_owned(),
                 "--global.checknewversion=false".to_owned(),
                 "--global.sendanonymoususage=false".to_owned(),

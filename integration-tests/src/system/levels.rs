@@ -1,10 +1,11 @@
 //! What scenarios wait for and require of a running system. Starting and killing it is in [`super`].
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use sluice_proto::wire;
 
-use super::{LIMIT, System};
-use crate::client::{Answer, fetch};
+use super::{LIMIT, METRICS, System};
+use crate::client::{Answer, Destination, fetch};
+use crate::metrics::sample;
 use crate::wait;
 
 impl System {
@@ -82,6 +83,19 @@ impl System {
             },
         )
         .await
+    }
+
+    /// What the control plane counts under this name.
+    pub async fn metric(&self, name: &str) -> anyhow::Result<f64> {
+        let metrics = fetch(&Destination {
+            address: METRICS,
+            tls: None,
+            host: METRICS.to_string(),
+            path: "/metrics".to_owned(),
+        })
+        .await?;
+        let metrics = String::from_utf8_lossy(&metrics.body);
+        sample(&metrics, name).with_context(|| format!("the control plane does not count {name}"))
     }
 
     /// One look at the nodes.

@@ -18,6 +18,24 @@ pub enum EndpointState {
     Ending,
 }
 
+/// A namespace whose Secrets the control plane may read, as manifests/secret-reader.yaml tells people to grant it.
+#[must_use]
+pub fn granted_namespace(namespace: &str) -> String {
+    format!(
+        "
+apiVersion: v1
+kind: Namespace
+metadata: {{ name: {namespace} }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {{ name: sluice-secret-reader, namespace: {namespace} }}
+roleRef: {{ apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: sluice-secret-reader }}
+subjects: [{{ kind: ServiceAccount, name: sluice-control-plane, namespace: sluice-system }}]
+"
+    )
+}
+
 /// An Ingress of the class `sluice` that sends all of a host to port 80 of a Service.
 #[must_use]
 pub fn ingress(namespace: &str, name: &str, host: &str, service: &str) -> String {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use super::{INTROSPECTION, System};
+use super::{INTROSPECTION, METRICS, System};
 use crate::kubernetes::Cluster;
 use crate::namespace::Namespace;
 use crate::process::Program;
@@ -30,7 +30,7 @@ impl Plan {
             control_plane: control_plane("control-plane", programs, cluster, &folder)?
                 .arg(format!("--stream-address={}", System::stream()))
                 .arg(format!("--introspection-address={INTROSPECTION}"))
-                .arg("--metrics-address=127.0.0.1:8445"),
+                .arg(format!("--metrics-address={METRICS}")),
             replicas: (0..System::REPLICAS)
                 .map(|replica| self::replica(replica, programs, cluster, &folder))
                 .collect::<anyhow::Result<_>>()?,
@@ -53,7 +53,8 @@ impl Plan {
         &self.data_planes[node]
     }
 
-    pub(super) fn write_settings(&self, yaml: &str) -> anyhow::Result<()> {
+    /// Replaces the settings; the control plane sees it.
+    pub fn write_settings(&self, yaml: &str) -> anyhow::Result<()> {
         let (new, settings) = (
             self.folder.join("settings.yaml.new"),
             settings(&self.folder),

@@ -16,7 +16,9 @@ mod two_ingresses;
 
 use std::net::Ipv4Addr;
 
-use sluice_integration_tests::system::{EndpointState, Pod, Pods, System, endpoint_slice, service};
+use sluice_integration_tests::system::{
+    EndpointState, Pod, Pods, System, endpoint_slice, granted_namespace, service,
+};
 
 /// A namespace with one Service of each name, each with `replicas` ready pods named `SERVICE-N`. The pods are ended when
 /// they are dropped.
@@ -26,7 +28,7 @@ async fn shop(
     services: &[&str],
     replicas: u8,
 ) -> anyhow::Result<Vec<Pod>> {
-    let mut yaml = granted(namespace);
+    let mut yaml = granted_namespace(namespace);
     let mut all = Vec::new();
     for (service_name, node) in services.iter().zip(1..) {
         let pods = Pods::of(system)
@@ -41,23 +43,6 @@ async fn shop(
     }
     system.cluster().apply(&yaml)?;
     Ok(all)
-}
-
-/// A namespace whose Secrets the control plane may read, as manifests/secret-reader.yaml tells people to grant it.
-fn granted(namespace: &str) -> String {
-    format!(
-        "
-apiVersion: v1
-kind: Namespace
-metadata: {{ name: {namespace} }}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {{ name: sluice-secret-reader, namespace: {namespace} }}
-roleRef: {{ apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: sluice-secret-reader }}
-subjects: [{{ kind: ServiceAccount, name: sluice-control-plane, namespace: sluice-system }}]
-"
-    )
 }
 
 /// These pods, ready.

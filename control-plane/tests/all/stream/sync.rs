@@ -1,5 +1,7 @@
 //! What a data plane is sent: everything at first, then what changes, and nothing that it holds.
 
+use prost::Message as _;
+use sluice_proto::wire;
 use sluice_proto::wire::control_plane_message::Message as Received;
 
 use crate::data_plane::DataPlane;
@@ -41,6 +43,20 @@ async fn what_changes_is_sent_and_nothing_else() {
     assert_eq!(data_plane.taken, routes);
     assert_eq!(data_plane.held.digest(), running.published().1);
     running.live(1, 1).await;
+}
+
+#[tokio::test]
+async fn what_is_sent_is_counted() {
+    let running = Running::with(&hosts(&["a.example"])).await;
+    let mut data_plane = DataPlane::connect(&running, "node-a").await;
+    data_plane.sync_to(1).await;
+    let [messages, bytes] = running.sent();
+
+    running.publish(&hosts(&["a.example", "b.example"]));
+    let message = Some(data_plane.hear().await);
+    let delta = wire::ControlPlaneMessage { message }.encoded_len();
+    assert!(delta > 100, "{delta}");
+    assert_eq!(running.sent(), [messages + 1, bytes + delta as u64]);
 }
 
 #[tokio::test]
@@ -117,9 +133,9 @@ async fn several_changes_while_one_is_in_flight_come_as_one() {
     for port in 8000..8010 {
         running.publish_with(&hosts(&["c.example"]), listen_on(port));
     }
-    let ack = sluice_proto::wire::Ack { generation: 2 };
+    let ack = wire::Ack { generation: 2 };
     data_plane
-        .say(sluice_proto::wire::data_plane_message::Message::Ack(ack))
+        .say(wire::data_plane_message::Message::Ack(ack))
         .await;
     let Received::Delta(delta) = data_plane.hear().await else {
         panic!("no delta");

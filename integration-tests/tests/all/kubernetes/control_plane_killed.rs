@@ -11,13 +11,13 @@ use sluice_integration_tests::client::fetch;
 use sluice_integration_tests::load::Load;
 use sluice_integration_tests::process::Program;
 use sluice_integration_tests::system::{
-    Pod, Pods, System, endpoint_slice, ingress, require_backend, service,
+    Pod, Pods, System, endpoint_slice, granted_namespace, ingress, require_backend, service,
 };
 use sluice_integration_tests::wait;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
-use super::{granted, ready, shop};
+use super::{ready, shop};
 
 #[test]
 fn everything_serves_on_and_a_restart_serves_from_disk_within_a_second() {
@@ -148,7 +148,7 @@ async fn headless(system: &System) -> anyhow::Result<Vec<Pod>> {
     let pods = Pods::of(system).start_all(system, "api", 2, (1, 1)).await?;
     let service = service("shop", "api").replace("spec: {", "spec: { clusterIP: None,");
     let slice = endpoint_slice("shop", "api", &ready(&pods));
-    let namespace = granted("shop");
+    let namespace = granted_namespace("shop");
     let ingress = ingress("shop", "api", HOST, "api");
     system.cluster().apply(&format!(
         "{namespace}---\n{service}---\n{slice}---\n{ingress}"

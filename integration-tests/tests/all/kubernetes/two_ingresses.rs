@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use sluice_integration_tests::client::fetch;
-use sluice_integration_tests::system::{Pods, System, endpoint_slice};
+use sluice_integration_tests::system::{Pods, System, endpoint_slice, granted_namespace};
 
-use super::{granted, ready};
+use super::ready;
 
 #[test]
 fn each_host_answers_from_the_right_service_through_each_data_plane() {
@@ -18,7 +18,7 @@ fn each_host_answers_from_the_right_service_through_each_data_plane() {
             .wait_until_refused("api.myhoneydue.com", "/", 404)
             .await?;
 
-        system.cluster().apply(&granted("honeydue"))?;
+        system.cluster().apply(&granted_namespace("honeydue"))?;
         system.cluster().apply(SERVICES)?;
         system
             .cluster()

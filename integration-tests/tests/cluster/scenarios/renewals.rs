@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use sluice_integration_tests::metrics::sample;
 use sluice_integration_tests::wait;
 
 use crate::run::LIMIT;
@@ -62,7 +63,7 @@ impl Stage {
                 "exec {} --namespace=sluice-data-plane -- /sluice-data-plane metrics",
                 pod.name
             ))?;
-            let count = crate::stage::sample(&metrics, "sluice_streams_opened_total");
+            let count = sample(&metrics, "sluice_streams_opened_total");
             opened += count.context("there is no metric of streams")? as usize;
         }
         Ok(opened)

@@ -1,0 +1,97 @@
+//! What requests and connections cost a proxy: the CPU time that it uses for many of them, divided; and the memory that
+//! connections take while they do nothing.
+
+use std::time::Duration;
+
+use anyhow::ensure;
+use futures_util::future::try_join_all;
+
+use super::usage::Usage;
+use crate::client::{Answer, Connection, Destination, fetch, get};
+
+/// What one of each costs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Costs {
+    /// Over a connection that is kept.
+    pub(super) request: Duration,
+    /// With its handshake and one request.
+    pub(super) tls_connection: Duration,
+    pub(super) idle_bytes: u64,
+    pub(super) idle_tls_bytes: u64,
+}
+
+/// Measures a process that answers both of these.
+pub(super) async fn measure(
+    process: u32,
+    plain: &Destination,
+    tls: &Destination,
+) -> anyhow::Result<Costs> {
+    // What is made once and kept is no cost of a request.
+    requests(plain, WARMING).await?;
+    tls_connections(tls, WARMING / 10).await?;
+    let before = Usage::of(process)?;
+    requests(plain, REQUESTS).await?;
+    let between = Usage::of(process)?;
+    tls_connections(tls, TLS_CONNECTIONS).await?;
+    let after = Usage::of(process)?;
+    Ok(Costs {
+        request: between.cpu.saturating_sub(before.cpu) / REQUESTS,
+        tls_connection: after.cpu.saturating_sub(between.cpu) / TLS_CONNECTIONS,
+        idle_bytes: idle(process, plain).await?,
+        idle_tls_bytes: idle(process, tls).await?,
+    })
+}
+
+async fn requests(destination: &Destination, count: u32) -> anyhow::Result<()> {
+    at_once(async || {
+        let mut connection = Connection::open(destination).await?;
+        for _ in 0..count / AT_ONCE {
+            served(&connection.send(get(destination, false)?).await?)?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+async fn tls_connections(destination: &Destination, count: u32) -> anyhow::Result<()> {
+    at_once(async || {
+        for _ in 0..count / AT_ONCE {
+            served(&fetch(destination).await?)?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Returns the memory that a connection takes after its first request.
+async fn idle(process: u32, destination: &Destination) -> anyhow::Result<u64> {
+    let before = Usage::of(process)?.resident_bytes;
+    let mut connections = Vec::new();
+    for _ in 0..IDLE_CONNECTIONS {
+        let mut connection = Connection::open(destination).await?;
+        served(&connection.send(get(destination, false)?).await?)?;
+        connections.push(connection);
+    }
+    let after = Usage::of(process)?.resident_bytes;
+    Ok(after.saturating_sub(before) / IDLE_CONNECTIONS)
+}
+
+fn served(answer: &Answer) -> anyhow::Result<()> {
+    ensure!(
+        answer.status == 200,
+        "a request was answered {}",
+        answer.status
+    );
+    Ok(())
+}
+
+async fn at_once(work: impl AsyncFn() -> anyhow::Result<()>) -> anyhow::Result<()> {
+    try_join_all((0..AT_ONCE).map(|_| work())).await?;
+    Ok(())
+}
+
+const AT_ONCE: u32 = 8;
+const WARMING: u32 = 4000;
+const REQUESTS: u32 = 40_000;
+const TLS_CONNECTIONS: u32 = 2000;
+const IDLE_CONNECTIONS: u64 = 2000;
