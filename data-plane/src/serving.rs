@@ -9,6 +9,7 @@ mod backend;
 mod build;
 mod certificate;
 mod endpoint;
+mod patience;
 mod route;
 
 use std::sync::Arc;

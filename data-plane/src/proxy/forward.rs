@@ -1,7 +1,8 @@
 //! Sends a request to an endpoint, and to another one where that is safe.
 //!
 //! A connect failure, or a reused connection that closed before any byte of the response, moves on when the request was
-//! never written, or is idempotent and nothing of its body was taken.
+//! never written, or is idempotent and nothing of its body was taken. Where nobody can be reached, it waits a moment for
+//! news of others.
 
 mod attempt;
 mod tries;
@@ -54,9 +55,7 @@ pub(super) async fn forward(
     let mut request = for_protocol(request, backend.protocol)?;
     let mut tries = Tries::default();
     loop {
-        let Some(endpoint) = tries.pick(backend, &core.shared) else {
-            return Err(tries.cause.unwrap_or(Cause::NoEndpoints));
-        };
+        let endpoint = tries.next(backend, &core.shared).await?;
         exchange.try_endpoint(&endpoint);
         let attempt = Attempt {
             core,
@@ -69,7 +68,7 @@ pub(super) async fn forward(
                 exchange.upstream_answered();
                 return Forwarded::of(response, lease, wanted, &settings.timeouts);
             }
-            Err(failed) => request = tries.again(backend, &endpoint, failed)?,
+            Err(failed) => request = tries.again(backend, &core.shared, &endpoint, failed)?,
         }
     }
 }

@@ -3,13 +3,14 @@
 //! Its identity survives route changes, so pools, load and counters do, too.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use sluice_proto::{Backend, BackendProtocol, BackendTarget, EndpointState};
 
 use crate::metrics::BackendCounters;
 use crate::serving::endpoint::{Endpoint, EndpointAddress};
+use crate::serving::patience::Patience;
 
 /// One port of one Service, and its endpoints.
 pub(crate) struct ServedBackend {
@@ -23,6 +24,9 @@ enum Target {
     Endpoints {
         current: ArcSwap<EndpointSet>,
         cluster: EndpointSet,
+        patience: Patience,
+        // One of the current ones could not be reached while nobody could tell whether it is still there.
+        doubted: AtomicBool,
     },
 }
 
@@ -55,6 +59,8 @@ impl ServedBackend {
                         .copied()
                         .map(EndpointAddress::Socket),
                 ),
+                patience: Patience::default(),
+                doubted: AtomicBool::new(false),
             },
         };
         Self {
@@ -66,7 +72,13 @@ impl ServedBackend {
 
     /// Puts these endpoints in the place of the earlier ones. Those that stay keep their identity.
     pub(crate) fn set_endpoints(&self, endpoints: &[sluice_proto::Endpoint], node: &str) {
-        let Target::Endpoints { current, .. } = &self.target else {
+        let Target::Endpoints {
+            current,
+            patience,
+            doubted,
+            ..
+        } = &self.target
+        else {
             return;
         };
         let earlier = current.load_full();
@@ -83,6 +95,8 @@ impl ServedBackend {
             }
         }
         current.store(Arc::new(set));
+        doubted.store(false, Ordering::Relaxed);
+        patience.news();
     }
 
     /// Returns the endpoint for the next request, none of `tried`; `None` if no other is left.
@@ -99,6 +113,38 @@ impl ServedBackend {
         }
     }
 
+    /// Returns whether an endpoint was in vain asked since the endpoints were set.
+    pub(crate) fn is_doubted(&self) -> bool {
+        match &self.target {
+            Target::Name(_) => false,
+            Target::Endpoints { doubted, .. } => doubted.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Notes that an endpoint could not be reached while nobody could tell whether it is still there.
+    pub(crate) fn doubt(&self) {
+        if let Target::Endpoints { doubted, .. } = &self.target {
+            doubted.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Waits for news after no endpoint could be reached, for the `round`th time in a row; returns whether it makes sense
+    /// to try them all again.
+    pub(crate) async fn wait_for_news(&self, round: u32) -> bool {
+        match &self.target {
+            Target::Name(_) => false,
+            Target::Endpoints { patience, .. } => patience.wait(round).await,
+        }
+    }
+
+    /// Notes that an endpoint could be reached.
+    pub(crate) fn connected(&self, endpoint: &Endpoint) {
+        endpoint.connected();
+        if let Target::Endpoints { patience, .. } = &self.target {
+            patience.reached();
+        }
+    }
+
     /// Notes that no connection to this endpoint could be opened. After several in a row it is left out for a while,
     /// unless half of them are out already.
     pub(crate) fn connect_failed(&self, endpoint: &Endpoint) {
@@ -110,6 +156,10 @@ impl ServedBackend {
             return;
         };
         let set = current.load();
+        // Behind the Service's own address there is somebody else each time.
+        if !set.iter().any(|known| known.id == endpoint.id) {
+            return;
+        }
         let out = set.iter().filter(|endpoint| endpoint.is_ejected()).count();
         if (out + 1) * 2 <= set.iter().count() && !endpoint.is_ejected() {
             endpoint.eject();

@@ -29,7 +29,7 @@ pub(crate) struct Scenario {
 pub(crate) const FIRST: &str = "install";
 
 /// In their order.
-pub(crate) const ALL: [Scenario; 12] = [
+pub(crate) const ALL: [Scenario; 13] = [
     Scenario {
         name: FIRST,
         event: "kubectl apply -k manifests, twice; two Ingresses are served by three nodes",
@@ -59,6 +59,12 @@ pub(crate) const ALL: [Scenario; 12] = [
         event: "a backend without a preStop hook is rolled out anew, under load",
         short: true,
         run: backend_rollout::run,
+    },
+    Scenario {
+        name: "backend-rollout-alone",
+        event: "the same while the control plane is gone",
+        short: false,
+        run: backend_rollout::without_control_plane,
     },
     Scenario {
         name: "socket-thief",

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use sluice_integration_tests::client::{Answer, Destination, fetch};
+use sluice_integration_tests::metrics::sample;
 use sluice_integration_tests::nodes::Nodes;
 use sluice_integration_tests::programs::repository;
 use sluice_integration_tests::wait;
@@ -32,6 +33,11 @@ impl Stage {
     /// How long an outage is.
     pub(crate) const fn outage(&self) -> Duration {
         Duration::from_secs(if self.full { 300 } else { 30 })
+    }
+
+    /// How often what is over in seconds is done.
+    pub(crate) const fn rounds(&self) -> usize {
+        if self.full { 3 } else { 1 }
     }
 
     /// Runs a scenario among the clients, outside of the nodes.
@@ -252,14 +258,6 @@ async fn ask(address: SocketAddr, host: &str) -> anyhow::Result<Answer> {
         path: "/".to_owned(),
     };
     Ok(fetch(&destination).await?)
-}
-
-/// The value of a sample in the text format of Prometheus.
-pub(crate) fn sample(metrics: &str, name: &str) -> Option<f64> {
-    let line = metrics
-        .lines()
-        .find_map(|line| line.strip_prefix(name).filter(|rest| rest.starts_with(' ')))?;
-    line.trim().parse().ok()
 }
 
 pub(crate) const ALL_NODES: [usize; Nodes::COUNT] = [0, 1, 2];

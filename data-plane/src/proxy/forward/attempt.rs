@@ -58,7 +58,7 @@ impl Attempt<'_> {
                 });
             }
         };
-        endpoint.connected();
+        self.backend.connected(&endpoint);
         let spare = spare(&request, &connected);
         let received = request.body().received().map(Rc::clone);
         let sent = send(

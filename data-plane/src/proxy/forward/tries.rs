@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use http::Request;
+use tokio::time::Instant;
 
 use crate::cores::Shared;
 use crate::proxy::body::RequestBody;
@@ -14,32 +16,87 @@ use crate::serving::{Endpoint, ServedBackend};
 /// What was tried for one request.
 #[derive(Default)]
 pub(super) struct Tries {
+    /// How often everybody was tried in vain.
+    round: u32,
+    /// In this round.
     made: u32,
-    // Those that could not be reached.
+    // Those that could not be reached in this round.
     unreachable: Vec<u64>,
     // Those whose connection closed: they can be asked again, on a new connection, if there is no other.
     closed: Vec<u64>,
     /// Whether the next one needs a new connection.
     pub(super) fresh: bool,
-    /// Why the last one failed.
-    pub(super) cause: Option<Cause>,
+    /// Why the last one failed, and when the first one did.
+    failed: Option<(Cause, Instant)>,
 }
 
 impl Tries {
-    /// Returns the endpoint to try next; `None` if none is left.
-    pub(super) fn pick(
+    /// Returns the endpoint to try next, and waits where somebody else may be there in a moment; as the error, why there
+    /// is none.
+    pub(super) async fn next(
         &mut self,
         backend: &ServedBackend,
         shared: &Shared,
-    ) -> Option<Arc<Endpoint>> {
+    ) -> Result<Arc<Endpoint>, Cause> {
+        loop {
+            if let Some(endpoint) = self.pick(backend, shared) {
+                return Ok(endpoint);
+            }
+            let (cause, since) = self.failed.clone().ok_or(Cause::NoEndpoints)?;
+            let in_time = since.elapsed() < LONGEST;
+            if self.unreachable.is_empty() || !in_time || !backend.wait_for_news(self.round).await {
+                return Err(cause);
+            }
+            *self = Self {
+                round: self.round + 1,
+                fresh: self.fresh,
+                failed: self.failed.take(),
+                ..Self::default()
+            };
+        }
+    }
+
+    /// Notes that this endpoint was tried in vain; returns the request if it may be tried again.
+    pub(super) fn again(
+        &mut self,
+        backend: &ServedBackend,
+        shared: &Shared,
+        endpoint: &Endpoint,
+        failed: Failed,
+    ) -> Result<Request<RequestBody>, Cause> {
+        let Some(request) = failed.request else {
+            return Err(failed.cause);
+        };
+        backend.counters.retries.fetch_add(1, Ordering::Relaxed);
+        self.made += 1;
+        if failed.connected {
+            self.closed.push(endpoint.id);
+        } else {
+            self.unreachable.push(endpoint.id);
+            if shared.endpoints_unsure.load(Ordering::Relaxed) {
+                backend.doubt();
+            }
+        }
+        let since = self
+            .failed
+            .as_ref()
+            .map_or_else(Instant::now, |(_, since)| *since);
+        self.failed = Some((failed.cause, since));
+        Ok(request)
+    }
+
+    fn pick(&mut self, backend: &ServedBackend, shared: &Shared) -> Option<Arc<Endpoint>> {
+        if self.made >= MOST_TRIES {
+            return None;
+        }
         // Without the control plane, one that cannot be reached is most likely a pod that was replaced, and the others may
         // have been, too: the Service knows them.
         let stale = shared.endpoints_stale.load(Ordering::Relaxed)
-            || !self.unreachable.is_empty() && shared.endpoints_unsure.load(Ordering::Relaxed);
+            || shared.endpoints_unsure.load(Ordering::Relaxed) && backend.is_doubted();
         let picked = self.pick_untried(backend, stale);
         // Where nobody that is known can be reached, all may have been replaced just now: the Service may know more.
         picked.or_else(|| {
-            let all_unreachable = self.closed.is_empty() && !self.unreachable.is_empty();
+            let all_unreachable = !self.unreachable.is_empty();
             all_unreachable.then(|| self.pick_untried(backend, true))?
         })
     }
@@ -54,28 +111,9 @@ impl Tries {
             backend.pick(stale, &self.unreachable)
         })
     }
-
-    /// Notes that this endpoint was tried in vain; returns the request if it is to be tried again.
-    pub(super) fn again(
-        &mut self,
-        backend: &ServedBackend,
-        endpoint: &Endpoint,
-        failed: Failed,
-    ) -> Result<Request<RequestBody>, Cause> {
-        self.made += 1;
-        let request = match failed.request {
-            Some(request) if self.made < MOST_TRIES => request,
-            _ => return Err(failed.cause),
-        };
-        backend.counters.retries.fetch_add(1, Ordering::Relaxed);
-        if failed.connected {
-            self.closed.push(endpoint.id);
-        } else {
-            self.unreachable.push(endpoint.id);
-        }
-        self.cause = Some(failed.cause);
-        Ok(request)
-    }
 }
 
+/// In a round.
 const MOST_TRIES: u32 = 4;
+/// After the first failure no other round begins later than this: there are tries that take seconds to fail.
+const LONGEST: Duration = Duration::from_secs(3);

@@ -194,6 +194,40 @@ async fn where_nobody_that_is_known_can_be_reached_the_service_is_asked() {
     edge.apply([]);
 }
 
+/// A pod that replaces them may be known a moment later: to us, or to who answers for the Service.
+#[tokio::test]
+async fn a_request_for_which_nobody_can_be_reached_waits_for_news() {
+    let pod = Backend::saying("new").await;
+    let dead = [closed_port().await, closed_port().await];
+    let late = closed_port().await;
+    let mut edge = TestEdge::serving([
+        route("told.example", "/", "told"),
+        backend("told", BackendProtocol::Http1),
+        endpoints("told", dead),
+        route("behind.example", "/", "behind"),
+        backend_with_cluster("behind", BackendProtocol::Http1, vec![late]),
+        endpoints("behind", dead),
+    ]);
+    let address = edge.http();
+    let in_vain = async |edge: &TestEdge, backend: &str| {
+        let label = format!("backend=\"shop/{backend}:");
+        eventually("it was asked in vain", async || {
+            edge.metric("sluice_upstream_connect_errors_total", &label) >= 2.0
+        })
+        .await;
+    };
+    let (answer, ()) = tokio::join!(get(address, "told.example", "/"), async {
+        in_vain(&edge, "told").await;
+        edge.apply([endpoints("told", [pod.address])]);
+    });
+    assert_eq!((answer.status, &*answer.body), (StatusCode::OK, "new"));
+    let (answer, _behind) = tokio::join!(get(address, "behind.example", "/"), async {
+        in_vain(&edge, "behind").await;
+        Backend::saying_at(late, "behind").await
+    });
+    assert_eq!((answer.status, &*answer.body), (StatusCode::OK, "behind"));
+}
+
 #[tokio::test]
 async fn backends_are_drawn_by_weight() {
     let pods = three().await;

@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -53,13 +54,34 @@ impl Backend {
         Self::start(move |_| async move { text(answer) }).await
     }
 
+    /// Starts a server on this port that closes each connection after an answer with this text.
+    pub(crate) async fn saying_at(address: SocketAddr, answer: &'static str) -> Self {
+        Self::raw_at(address, move |mut stream| async move {
+            let _ = stream.read(&mut [0; 4096]).await;
+            let length = answer.len();
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{answer}"
+            );
+            let _ = stream.write_all(answer.as_bytes()).await;
+        })
+        .await
+    }
+
     /// Starts a server that does this with each connection.
     pub(crate) async fn raw<S, F>(serve: S) -> Self
     where
         S: Fn(TcpStream) -> F + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::raw_at(SocketAddr::from(([127, 0, 0, 1], 0)), serve).await
+    }
+
+    async fn raw_at<S, F>(address: SocketAddr, serve: S) -> Self
+    where
+        S: Fn(TcpStream) -> F + Send + Sync + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let connections = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&connections);
