@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use sluice_control_plane::{Args, Command, app, log, renew, status};
 
-#[tokio::main]
+// One thread is plenty: what takes long, translation, has threads of its own. With more, each event of a watch wakes a second
+// one for nothing.
+#[tokio::main(worker_threads = 1)]
 async fn main() -> ExitCode {
     let args = Args::parse();
     // Two of the libraries could each bring another provider: the choice is made here, once, before any TLS.

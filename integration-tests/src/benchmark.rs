@@ -23,6 +23,7 @@ use self::table::Row;
 use self::traefik::{RunningTraefik, Traefik};
 use self::usage::Usage;
 use crate::namespace::Namespace;
+use crate::programs::Programs;
 use crate::system::System;
 
 /// What is measured.
@@ -40,7 +41,7 @@ impl Benchmark {
     /// Runs it and prints the tables. Takes many minutes.
     pub fn run(&self) -> anyhow::Result<()> {
         let traefik = self.traefik.then(Traefik::find).transpose()?;
-        let mut system = System::start()?;
+        let mut system = System::start_with(&Programs::of_images()?)?;
         system.run(async |system| {
             // Traefik has none, either.
             system.plan().write_settings(WITHOUT_ACCESS_LOG)?;

@@ -26,9 +26,6 @@ impl Programs {
     pub fn build() -> anyhow::Result<Self> {
         let mut cargo = cargo();
         cargo.args(["build", "--message-format=json-render-diagnostics"]);
-        if !cfg!(debug_assertions) {
-            cargo.arg("--release");
-        }
         for (package, program) in PROGRAMS {
             cargo.args(["--package", package, "--bin", program]);
         }
@@ -69,6 +66,24 @@ impl Programs {
         built.as_ref().map_err(|error| anyhow!("{error}"))
     }
 
+    /// Those of Sluice as users run them, out of the images; the echo server as [`Programs::built_once`] has it.
+    pub fn of_images() -> anyhow::Result<Self> {
+        build_images()?;
+        let this = env::current_exe().context("this program has no path")?;
+        let target = this
+            .ancestors()
+            .nth(2)
+            .context("cargo did not build this program")?;
+        let folder = target
+            .join(format!("{}-unknown-linux-gnu", env::consts::ARCH))
+            .join("image");
+        Ok(Self {
+            control_plane: folder.join("sluice-control-plane"),
+            data_plane: folder.join("sluice-data-plane"),
+            echo: Self::built_once()?.echo.clone(),
+        })
+    }
+
     fn found(&mut self, name: &str, executable: PathBuf) {
         match name {
             "sluice-control-plane" => self.control_plane = executable,
@@ -77,6 +92,20 @@ impl Programs {
             _ => {}
         }
     }
+}
+
+/// Makes the images of Sluice as a user would, and returns the folder of their archives.
+pub fn build_images() -> anyhow::Result<PathBuf> {
+    eprintln!("building the images (minutes the first time)");
+    let output = repository().join("target/images");
+    let script = repository().join("images/build");
+    let status = Command::new(&script)
+        .arg("--output")
+        .arg(&output)
+        .status()
+        .with_context(|| format!("cannot run {}", script.display()))?;
+    ensure!(status.success(), "{} failed ({status})", script.display());
+    Ok(output)
 }
 
 /// A line of cargo's, as far as it is of interest.

@@ -49,8 +49,12 @@ impl System {
     /// Starts a cluster and everything of Sluice, and returns when all nodes have the first snapshot. Waits for its
     /// turn when other tests of this process run systems of their own.
     pub fn start() -> anyhow::Result<Self> {
+        Self::start_with(Programs::built_once()?)
+    }
+
+    /// The same with these programs.
+    pub fn start_with(programs: &Programs) -> anyhow::Result<Self> {
         let place = Place::take();
-        let programs = Programs::built_once()?;
         let cluster = Arc::new(Cluster::start()?);
         let manifests = repository().join("manifests");
         let manifests = manifests

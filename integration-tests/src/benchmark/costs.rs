@@ -34,11 +34,14 @@ pub(super) async fn measure(
     let between = Usage::of(process)?;
     tls_connections(tls, TLS_CONNECTIONS).await?;
     let after = Usage::of(process)?;
+    // Kept until the end: else the second ones would take the memory of the first.
+    let (_idle, idle_bytes) = idle(process, plain).await?;
+    let (_idle_tls, idle_tls_bytes) = idle(process, tls).await?;
     Ok(Costs {
         request: between.cpu.saturating_sub(before.cpu) / REQUESTS,
         tls_connection: after.cpu.saturating_sub(between.cpu) / TLS_CONNECTIONS,
-        idle_bytes: idle(process, plain).await?,
-        idle_tls_bytes: idle(process, tls).await?,
+        idle_bytes,
+        idle_tls_bytes,
     })
 }
 
@@ -63,8 +66,8 @@ async fn tls_connections(destination: &Destination, count: u32) -> anyhow::Resul
     .await
 }
 
-/// Returns the memory that a connection takes after its first request.
-async fn idle(process: u32, destination: &Destination) -> anyhow::Result<u64> {
+/// Opens connections, and returns them and the memory that one takes after its first request.
+async fn idle(process: u32, destination: &Destination) -> anyhow::Result<(Vec<Connection>, u64)> {
     let before = Usage::of(process)?.resident_bytes;
     let mut connections = Vec::new();
     for _ in 0..IDLE_CONNECTIONS {
@@ -73,7 +76,8 @@ async fn idle(process: u32, destination: &Destination) -> anyhow::Result<u64> {
         connections.push(connection);
     }
     let after = Usage::of(process)?.resident_bytes;
-    Ok(after.saturating_sub(before) / IDLE_CONNECTIONS)
+    let bytes = after.saturating_sub(before) / IDLE_CONNECTIONS;
+    Ok((connections, bytes))
 }
 
 fn served(answer: &Answer) -> anyhow::Result<()> {

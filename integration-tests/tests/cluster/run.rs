@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use sluice_integration_tests::programs::{Programs, repository};
+use sluice_integration_tests::programs::{Programs, build_images, repository};
 use tokio::time::Instant;
 
 use crate::scenarios::{self, Scenario};
@@ -74,15 +74,15 @@ fn chosen(arguments: &Arguments) -> anyhow::Result<Vec<&'static Scenario>> {
 
 /// Makes the images of Sluice as a user would, and those that only tests need.
 fn images() -> anyhow::Result<Vec<PathBuf>> {
-    eprintln!("building the images (minutes the first time)");
-    let output = repository().join("target/images");
-    run(Command::new(repository().join("images/build"))
-        .arg("--output")
-        .arg(&output))?;
+    let output = build_images()?;
     let echo = &Programs::built_once()?.echo;
     let test_images = output.join("test");
     let script = repository().join("integration-tests/src/nodes/test-images");
-    run(Command::new(script).arg(echo).arg(&test_images))?;
+    let status = Command::new(&script)
+        .args([echo, &test_images])
+        .status()
+        .with_context(|| format!("cannot run {}", script.display()))?;
+    ensure!(status.success(), "{} failed ({status})", script.display());
     let mut archives = Vec::new();
     for folder in [&output, &test_images] {
         for entry in std::fs::read_dir(folder)? {
@@ -94,14 +94,6 @@ fn images() -> anyhow::Result<Vec<PathBuf>> {
     }
     archives.sort();
     Ok(archives)
-}
-
-fn run(command: &mut Command) -> anyhow::Result<()> {
-    let status = command
-        .status()
-        .with_context(|| format!("cannot run {command:?}"))?;
-    ensure!(status.success(), "{command:?} failed ({status})");
-    Ok(())
 }
 
 /// For what takes a busy machine with two cores a while.

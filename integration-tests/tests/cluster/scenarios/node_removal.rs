@@ -20,6 +20,8 @@ pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
         let traffic = Traffic::through_next_if_refused(&ALL_NODES);
         traffic.wait_for_more(600).await?;
         stage.kubectl("drain node-3 --ignore-daemonsets --delete-emptydir-data --force")?;
+        // That may have moved the leader, and a new one withdraws nothing for its first minute.
+        traffic.go_on_for(Duration::from_secs(75)).await?;
         stage.nodes.node(2).stop_kubelet()?;
         let told = Instant::now();
         stage
@@ -54,6 +56,5 @@ async fn status_has(stage: &Stage, address: &str, wanted: bool) -> anyhow::Resul
     .await
 }
 
-/// Five seconds after the node says that it drains; but the drain may have moved the leader, and a new one withdraws
-/// nothing for its first minute.
-const WITHDRAWN: Duration = Duration::from_secs(90);
+/// Five seconds after the node says that it drains, and a few for kubectl to see it.
+const WITHDRAWN: Duration = Duration::from_secs(15);
