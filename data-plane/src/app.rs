@@ -219,7 +219,7 @@ impl Process<'_> {
         let keep: Keep = Arc::new(move || Kept {
             generation: latest.borrow().generation,
             snapshot: edge.snapshot(),
-            certificates: Arc::new(edge.kept()),
+            certificates: edge.kept(),
         });
         if let Some(hand_over) = sharing.hand_over {
             let running = hand_over.run(Arc::clone(&keep));

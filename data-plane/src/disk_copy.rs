@@ -43,9 +43,9 @@ pub struct Kept {
     /// The number of the snapshot.
     pub generation: u64,
     /// The accepted resources.
-    pub snapshot: Arc<Snapshot>,
+    pub snapshot: Snapshot,
     /// The certificates that are served beyond their Secret.
-    pub certificates: Arc<Snapshot>,
+    pub certificates: Snapshot,
 }
 
 /// The right to write the copy.

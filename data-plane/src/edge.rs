@@ -100,8 +100,8 @@ impl Edge {
     }
 
     /// Returns what is held: the resources accepted.
-    pub fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::clone(self.state().accepted.snapshot())
+    pub fn snapshot(&self) -> Snapshot {
+        self.state().accepted.snapshot().clone()
     }
 
     /// Returns the earlier versions of certificates that are served although the snapshot says that they are

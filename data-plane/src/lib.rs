@@ -13,6 +13,7 @@ mod access_log;
 pub mod admin;
 pub mod app;
 pub mod args;
+mod causes;
 mod clock;
 mod cores;
 pub mod disk_copy;

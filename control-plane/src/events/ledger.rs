@@ -94,26 +94,23 @@ impl Ledger {
             .min()
     }
 
-    /// Returns what has been due longest. It stays due until [`Self::told`] or [`Self::failed`].
+    /// Returns what is due: of what is wrong what has been due longest, then of what is live. It stays due until
+    /// [`Self::told`] or [`Self::failed`].
     pub(crate) fn due(&self, now: Instant) -> Option<Notice> {
-        let live = self.lives.values().min_by_key(|(_, due)| *due);
-        let live = live.filter(|(_, due)| *due <= now);
         let wrong = self.entries.iter().min_by_key(|(_, entry)| entry.due);
-        let wrong = wrong.filter(|(_, entry)| entry.due <= now);
-        let Some((problem, entry)) = wrong else {
-            return live.map(|(live, _)| Notice::Live(live.clone()));
-        };
-        if let Some((live, _)) = live.filter(|(_, due)| *due < entry.due) {
-            return Some(Notice::Live(live.clone()));
+        if let Some((problem, entry)) = wrong.filter(|(_, entry)| entry.due <= now) {
+            return Some(if entry.gone {
+                Notice::Resolved(problem.clone())
+            } else {
+                Notice::Wrong {
+                    problem: problem.clone(),
+                    count: entry.told.saturating_add(1),
+                }
+            });
         }
-        Some(if entry.gone {
-            Notice::Resolved(problem.clone())
-        } else {
-            Notice::Wrong {
-                problem: problem.clone(),
-                count: entry.told.saturating_add(1),
-            }
-        })
+        let live = self.lives.values().min_by_key(|(_, due)| *due);
+        live.filter(|(_, due)| *due <= now)
+            .map(|(live, _)| Notice::Live(live.clone()))
     }
 
     /// Notes that this was told.
@@ -155,8 +152,8 @@ impl Ledger {
 const SETTLE: Duration = Duration::from_secs(1);
 /// An API server keeps Events for an hour: what is still wrong is still to be found.
 const REMIND: Duration = Duration::from_secs(30 * 60);
-/// A storm of changes is worth no more words.
-const MOST_LIVE: usize = 1000;
+/// A storm of changes is worth no more words: at ten a second, later ones would be no news.
+const MOST_LIVE: usize = 100;
 const RETRY: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
@@ -254,6 +251,23 @@ mod tests {
             ledger.became_live(live(&number.to_string(), "after 1 ms"), now);
         }
         assert_eq!(ledger.lives.len(), MOST_LIVE);
+    }
+
+    #[test]
+    fn what_is_wrong_does_not_wait_for_what_is_live() {
+        let start = Instant::now();
+        let mut ledger = Ledger::default();
+        for number in 0..50 {
+            let ingress = problem(&number.to_string()).object;
+            let note = "after 1 ms".to_owned();
+            ledger.became_live(Live { ingress, note }, start);
+        }
+        let later = start + SETTLE;
+        ledger.update(&BTreeSet::from([problem("a")]), later);
+        let later = later + SETTLE;
+        assert_eq!(ledger.due(later), wrong("a", 1));
+        ledger.told(&wrong("a", 1).unwrap(), later);
+        assert!(matches!(ledger.due(later), Some(Notice::Live(_))));
     }
 
     #[test]

@@ -7,7 +7,6 @@
 //! It does not touch the disk. The header is authenticated with the rest.
 
 use std::fmt;
-use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
@@ -126,8 +125,8 @@ fn kept(mut content: Bytes) -> Result<Kept, Damage> {
     }
     Ok(Kept {
         generation,
-        snapshot: Arc::new(snapshot),
-        certificates: Arc::new(certificates),
+        snapshot,
+        certificates,
     })
 }
 
@@ -149,6 +148,8 @@ const HEADER: [u8; 7] = *b"SLUICE\x01";
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::sync::Arc;
+
     use proptest::prelude::*;
     use sluice_proto::{Entry, Kind, ResourceKey};
 
@@ -160,7 +161,7 @@ pub(super) mod tests {
                 let key = ResourceKey::new(kind, format!("r{index}"));
                 (key, Arc::new(Entry::new(vec![index; 40].into())))
             };
-            Arc::new((0..count).map(entry).collect::<Snapshot>())
+            (0..count).map(entry).collect::<Snapshot>()
         };
         Kept {
             generation: 42,

@@ -9,6 +9,7 @@ use sluice_proto::{ObjectReference, Problem};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use crate::causes::with_causes;
 use crate::disk_copy::{DiskCopy, Kept};
 use crate::identity::SealKeys;
 
@@ -84,7 +85,7 @@ where
                 self.problem.send_replace(None);
                 return;
             }
-            Ok(Err(error)) => chain(&error),
+            Ok(Err(error)) => with_causes(&error),
             Err(error) => error.to_string(),
         };
         tracing::error!(
@@ -117,13 +118,6 @@ where
 
 async fn closed<T>(mut changes: watch::Receiver<T>) {
     while changes.changed().await.is_ok() {}
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {}", chain(source)),
-        None => error.to_string(),
-    }
 }
 
 const BETWEEN_WRITES: Duration = Duration::from_secs(1);

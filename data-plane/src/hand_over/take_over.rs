@@ -12,6 +12,7 @@ use socket2::SockRef;
 use tokio::net::UnixListener;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
+use crate::causes::with_causes;
 use crate::hand_over::channel::{Broken, Channel};
 use crate::hand_over::greet::Failure;
 use crate::hand_over::meet::{Link, Met, Unmet, meet};
@@ -91,7 +92,7 @@ fn bind_names(own: &Own) -> Result<Names, Unmet> {
 }
 
 fn alone(own: &Own, unmet: &Unmet, failures: u32) {
-    let why = chain(&unmet.why);
+    let why = with_causes(&unmet.why);
     own.status.send_if_modified(|status| {
         let changed = status.part != Part::Alone;
         status.enter(Part::Alone, None);
@@ -213,7 +214,7 @@ async fn serve(
         Err(broken) => {
             tracing::info!(
                 instance = peer.instance,
-                why = chain(&broken),
+                why = with_causes(&broken),
                 "the data plane that handed over its sockets is gone"
             );
             (names, None)
@@ -278,13 +279,6 @@ impl Own {
     fn enter(&self, part: Part, peer: Option<&Peer>) {
         self.status
             .send_modify(|status| status.enter(part, peer.cloned()));
-    }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {}", chain(source)),
-        None => error.to_string(),
     }
 }
 

@@ -10,6 +10,7 @@ use sluice_proto::{
     Resource, ResourceKey, Route, Settings, Snapshot,
 };
 
+use crate::causes::with_causes;
 use crate::metrics::Metrics;
 use crate::serving::backend::ServedBackend;
 use crate::serving::build::Built;
@@ -19,7 +20,7 @@ use crate::serving::certificate::Certificates;
 pub(crate) struct Accepted {
     pub(super) node: Arc<str>,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) snapshot: Snapshot,
     pub(super) settings: Arc<Settings>,
     pub(super) listeners: BTreeMap<Arc<str>, Listener>,
     pub(super) certificates: Certificates,
@@ -47,7 +48,7 @@ impl Accepted {
         Self {
             node: node.into(),
             metrics,
-            snapshot: Arc::default(),
+            snapshot: Snapshot::default(),
             settings: Arc::default(),
             listeners: BTreeMap::new(),
             certificates: Certificates::default(),
@@ -59,7 +60,7 @@ impl Accepted {
         }
     }
 
-    pub(crate) const fn snapshot(&self) -> &Arc<Snapshot> {
+    pub(crate) const fn snapshot(&self) -> &Snapshot {
         &self.snapshot
     }
 
@@ -134,7 +135,7 @@ impl Accepted {
     }
 
     fn remove(&mut self, key: &ResourceKey, applied: &mut Applied) {
-        if Arc::make_mut(&mut self.snapshot).remove(key).is_none() {
+        if self.snapshot.remove(key).is_none() {
             return;
         }
         let name = &key.name;
@@ -175,7 +176,7 @@ impl Accepted {
                 let earlier = self.snapshot.entry(key).map(Arc::clone);
                 self.certificates
                     .insert(certificate, earlier, now_unix_s)
-                    .map_err(|error| reason(&error))?;
+                    .map_err(|error| with_causes(&error))?;
             }
             Resource::Host(host) => drop(self.hosts.insert(name, host)),
             Resource::Backend(backend) => self.insert_backend(name, &backend),
@@ -189,7 +190,7 @@ impl Accepted {
         }
         self.built.changed(key);
         applied.rebuild |= !is_endpoints;
-        Arc::make_mut(&mut self.snapshot).insert(key.clone(), Arc::clone(entry));
+        self.snapshot.insert(key.clone(), Arc::clone(entry));
         Ok(())
     }
 
@@ -218,13 +219,6 @@ impl Accepted {
             backend.set_endpoints(&endpoints, &self.node);
         }
         self.endpoints.insert(Arc::clone(name), endpoints);
-    }
-}
-
-fn reason(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {}", reason(source)),
-        None => error.to_string(),
     }
 }
 
