@@ -45,6 +45,7 @@ impl Benchmark {
         system.run(async |system| {
             // Traefik has none, either.
             system.plan().write_settings(WITHOUT_ACCESS_LOG)?;
+            system.cluster().namespace().add_address(TRAEFIK_IP)?;
             let mut crowd = Crowd::start(system).await?;
             let (mut rows, mut irrelevant) = (Vec::new(), Vec::new());
             for &size in &self.sizes {

@@ -61,9 +61,9 @@ impl Traefik {
         Ok(Self { program })
     }
 
+    /// Starts it on its address, which the cluster's network has already.
     pub(super) fn start(&self, cluster: &Cluster) -> anyhow::Result<RunningTraefik> {
         let namespace = cluster.namespace();
-        namespace.add_address(TRAEFIK_IP)?;
         let started = Program::new("traefik", &self.program, &namespace.logs())
             .inside(namespace)
             .env("KUBECONFIG", cluster.kubeconfig())
