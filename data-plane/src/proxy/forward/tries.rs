@@ -89,15 +89,17 @@ impl Tries {
         if self.made >= MOST_TRIES {
             return None;
         }
+        let all_unreachable = !self.unreachable.is_empty() && self.closed.is_empty();
         // Without the control plane, one that cannot be reached is most likely a pod that was replaced, and the others may
-        // have been, too: the Service knows them.
+        // have been, too: the Service knows them. With it, the Service has the last try where nobody could be reached.
         let stale = shared.endpoints_stale.load(Ordering::Relaxed)
-            || shared.endpoints_unsure.load(Ordering::Relaxed) && backend.is_doubted();
+            || shared.endpoints_unsure.load(Ordering::Relaxed) && backend.is_doubted()
+            || all_unreachable && self.made + 1 == MOST_TRIES;
         let picked = self.pick_untried(backend, stale);
         // Where nobody that is known can be reached, all may have been replaced just now: the Service may know more.
         picked.or_else(|| {
-            let all_unreachable = !self.unreachable.is_empty();
-            all_unreachable.then(|| self.pick_untried(backend, true))?
+            let asked_in_vain = !self.unreachable.is_empty();
+            asked_in_vain.then(|| self.pick_untried(backend, true))?
         })
     }
 

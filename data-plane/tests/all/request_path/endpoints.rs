@@ -174,6 +174,10 @@ async fn without_the_control_plane_what_cannot_be_reached_is_reached_through_the
 async fn where_nobody_that_is_known_can_be_reached_the_service_is_asked() {
     let pods = three().await;
     let dead = [closed_port().await, closed_port().await];
+    let mut more = dead.to_vec();
+    for _ in 0..4 {
+        more.push(closed_port().await);
+    }
     let mut edge = TestEdge::serving([
         route("shop.example", "/", "web"),
         backend_with_cluster("web", BackendProtocol::Http1, vec![pods[2].address]),
@@ -181,12 +185,23 @@ async fn where_nobody_that_is_known_can_be_reached_the_service_is_asked() {
         route("headless.example", "/", "headless"),
         backend("headless", BackendProtocol::Http1),
         endpoints("headless", dead),
+        route("many.example", "/", "many"),
+        backend_with_cluster("many", BackendProtocol::Http1, vec![pods[2].address]),
+        endpoints("many", more),
         route("lost.example", "/", "lost"),
         backend_with_cluster("lost", BackendProtocol::Http1, vec![dead[1]]),
         endpoints("lost", [dead[0]]),
     ]);
     let mut client = Client::http1(edge.http()).await;
     assert_eq!(said(&mut client, 20).await, set(&["c"]));
+    // More of them than there are tries.
+    let many = client.get("many.example", "/").await;
+    assert_eq!((many.status, &*many.body), (StatusCode::OK, "c"));
+    let in_vain = edge.metric(
+        "sluice_upstream_connect_errors_total",
+        "backend=\"shop/many:",
+    );
+    assert!((in_vain - 3.0).abs() < 0.1, "{in_vain}");
     for host in ["headless.example", "lost.example"] {
         let answer = client.get(host, "/").await;
         assert_eq!(answer.status, StatusCode::BAD_GATEWAY, "{host}");
