@@ -3,6 +3,7 @@
 //!
 //! There are no kubelets here: pods are echo servers on addresses of their own, and each data plane is a "node".
 
+mod asking;
 mod costs;
 mod crowd;
 mod propagation;

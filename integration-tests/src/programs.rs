@@ -99,13 +99,17 @@ pub fn build_images() -> anyhow::Result<PathBuf> {
     eprintln!("building the images (minutes the first time)");
     let output = repository().join("target/images");
     let script = repository().join("images/build");
-    let status = Command::new(&script)
-        .arg("--output")
-        .arg(&output)
-        .status()
-        .with_context(|| format!("cannot run {}", script.display()))?;
-    ensure!(status.success(), "{} failed ({status})", script.display());
+    run(Command::new(script).arg("--output").arg(&output))?;
     Ok(output)
+}
+
+/// Runs a command to its end, and fails if it does.
+pub fn run(command: &mut Command) -> anyhow::Result<()> {
+    let status = command
+        .status()
+        .with_context(|| format!("cannot run {command:?}"))?;
+    ensure!(status.success(), "{command:?} failed ({status})");
+    Ok(())
 }
 
 /// A line of cargo's, as far as it is of interest.

@@ -17,6 +17,9 @@ pub(crate) struct ServedBackend {
     pub(crate) protocol: BackendProtocol,
     pub(crate) counters: Arc<BackendCounters>,
     target: Target,
+    patience: Patience,
+    // An endpoint could not be reached while nobody could tell whether it is still there.
+    doubted: AtomicBool,
 }
 
 enum Target {
@@ -24,9 +27,6 @@ enum Target {
     Endpoints {
         current: ArcSwap<EndpointSet>,
         cluster: EndpointSet,
-        patience: Patience,
-        // One of the current ones could not be reached while nobody could tell whether it is still there.
-        doubted: AtomicBool,
     },
 }
 
@@ -59,26 +59,20 @@ impl ServedBackend {
                         .copied()
                         .map(EndpointAddress::Socket),
                 ),
-                patience: Patience::default(),
-                doubted: AtomicBool::new(false),
             },
         };
         Self {
             protocol: backend.protocol,
             counters,
             target,
+            patience: Patience::default(),
+            doubted: AtomicBool::new(false),
         }
     }
 
     /// Puts these endpoints in the place of the earlier ones. Those that stay keep their identity.
     pub(crate) fn set_endpoints(&self, endpoints: &[sluice_proto::Endpoint], node: &str) {
-        let Target::Endpoints {
-            current,
-            patience,
-            doubted,
-            ..
-        } = &self.target
-        else {
+        let Target::Endpoints { current, .. } = &self.target else {
             return;
         };
         let earlier = current.load_full();
@@ -95,8 +89,8 @@ impl ServedBackend {
             }
         }
         current.store(Arc::new(set));
-        doubted.store(false, Ordering::Relaxed);
-        patience.news();
+        self.doubted.store(false, Ordering::Relaxed);
+        self.patience.news();
     }
 
     /// Returns the endpoint for the next request, none of `tried`; `None` if no other is left.
@@ -113,36 +107,26 @@ impl ServedBackend {
         }
     }
 
-    /// Returns whether an endpoint was in vain asked since the endpoints were set.
+    /// Returns whether [`Self::doubt`] was called since the endpoints were set.
     pub(crate) fn is_doubted(&self) -> bool {
-        match &self.target {
-            Target::Name(_) => false,
-            Target::Endpoints { doubted, .. } => doubted.load(Ordering::Relaxed),
-        }
+        self.doubted.load(Ordering::Relaxed)
     }
 
     /// Notes that an endpoint could not be reached while nobody could tell whether it is still there.
     pub(crate) fn doubt(&self) {
-        if let Target::Endpoints { doubted, .. } = &self.target {
-            doubted.store(true, Ordering::Relaxed);
-        }
+        self.doubted.store(true, Ordering::Relaxed);
     }
 
     /// Waits for news after no endpoint could be reached, for the `round`th time in a row; returns whether it makes sense
     /// to try them all again.
     pub(crate) async fn wait_for_news(&self, round: u32) -> bool {
-        match &self.target {
-            Target::Name(_) => false,
-            Target::Endpoints { patience, .. } => patience.wait(round).await,
-        }
+        matches!(self.target, Target::Endpoints { .. }) && self.patience.wait(round).await
     }
 
     /// Notes that an endpoint could be reached.
     pub(crate) fn connected(&self, endpoint: &Endpoint) {
         endpoint.connected();
-        if let Target::Endpoints { patience, .. } = &self.target {
-            patience.reached();
-        }
+        self.patience.reached();
     }
 
     /// Notes that no connection to this endpoint could be opened. After several in a row it is left out for a while,

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use futures_util::future::try_join_all;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
+use super::asking::{Asking, LIMIT, pause};
 use super::crowd::Crowd;
-use crate::client::{Connection, Destination, get};
 
 /// How long one change took.
 #[derive(Clone, Copy, Debug)]
@@ -51,24 +51,16 @@ pub(super) async fn one(
     Ok(Sample { live, wrong })
 }
 
-/// A client of one node that asks for one host again and again, over one connection.
+/// A client of one node, and how many answers were wrong.
 struct Watch {
-    connection: Connection,
-    destination: Destination,
+    asking: Asking,
     wrong: usize,
 }
 
 impl Watch {
     async fn start(node: SocketAddr, host: &str) -> anyhow::Result<Self> {
-        let destination = Destination {
-            address: node,
-            tls: None,
-            host: host.to_owned(),
-            path: "/".to_owned(),
-        };
         let mut watch = Self {
-            connection: Connection::open(&destination).await?,
-            destination,
+            asking: Asking::start(node, host).await?,
             wrong: 0,
         };
         let status = watch.ask().await?;
@@ -87,7 +79,7 @@ impl Watch {
                 404 => {}
                 _ => self.wrong += 1,
             }
-            sleep(BETWEEN).await;
+            pause().await;
         }
     }
 
@@ -100,19 +92,11 @@ impl Watch {
                 200 => {}
                 _ => wrong += 1,
             }
-            sleep(BETWEEN).await;
+            pause().await;
         }
     }
 
     async fn ask(&mut self) -> anyhow::Result<u16> {
-        if !self.connection.is_open() {
-            self.connection = Connection::open(&self.destination).await?;
-        }
-        let answer = self.connection.send(get(&self.destination, false)?).await?;
-        Ok(answer.status.as_u16())
+        Ok(self.asking.ask().await?.status.as_u16())
     }
 }
-
-/// Short beside what is measured, and long enough to leave the machine to the programs.
-const BETWEEN: Duration = Duration::from_millis(2);
-const LIMIT: Duration = Duration::from_secs(60);

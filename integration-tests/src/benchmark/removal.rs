@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use futures_util::future::try_join_all;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
+use super::asking::{Asking, LIMIT, pause};
 use super::crowd::Crowd;
-use crate::client::{Connection, Destination, get};
 
 /// Takes one of two endpoints away and gives it back; returns the time from the request to take it away to the start of
 /// the last request that it answered.
@@ -29,30 +29,18 @@ pub(super) async fn one(crowd: &Crowd, nodes: &[SocketAddr]) -> anyhow::Result<D
     Ok(last.saturating_duration_since(removed))
 }
 
-/// Asks one node for the pair's host, over one connection.
-struct Client {
-    connection: Connection,
-    destination: Destination,
-}
+/// Asks one node for the pair's host.
+struct Client(Asking);
 
 impl Client {
     async fn start(node: SocketAddr) -> anyhow::Result<Self> {
-        let destination = Destination {
-            address: node,
-            tls: None,
-            host: Crowd::PAIRS_HOST.to_owned(),
-            path: "/".to_owned(),
-        };
-        Ok(Self {
-            connection: Connection::open(&destination).await?,
-            destination,
-        })
+        Ok(Self(Asking::start(node, Crowd::PAIRS_HOST).await?))
     }
 
     /// Asks until the first of the two has answered.
     async fn until_there(&mut self) -> anyhow::Result<()> {
         while !self.is_first_asked().await? {
-            sleep(BETWEEN).await;
+            pause().await;
         }
         Ok(())
     }
@@ -70,16 +58,13 @@ impl Client {
             } else {
                 without += 1;
             }
-            sleep(BETWEEN).await;
+            pause().await;
         }
         Ok(last)
     }
 
     async fn is_first_asked(&mut self) -> anyhow::Result<bool> {
-        if !self.connection.is_open() {
-            self.connection = Connection::open(&self.destination).await?;
-        }
-        let answer = self.connection.send(get(&self.destination, false)?).await?;
+        let answer = self.0.ask().await?;
         ensure!(answer.status == 200, "{}", answer.status);
         Ok(answer.backend() == Some("pair-1"))
     }
@@ -91,5 +76,3 @@ async fn within<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Res
 }
 
 const IN_A_ROW: usize = 64;
-const BETWEEN: Duration = Duration::from_millis(2);
-const LIMIT: Duration = Duration::from_secs(60);

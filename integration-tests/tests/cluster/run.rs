@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
-use sluice_integration_tests::programs::{Programs, build_images, repository};
+use anyhow::ensure;
+use sluice_integration_tests::programs::{Programs, build_images, repository, run};
 use tokio::time::Instant;
 
 use crate::scenarios::{self, Scenario};
@@ -78,11 +78,7 @@ fn images() -> anyhow::Result<Vec<PathBuf>> {
     let echo = &Programs::built_once()?.echo;
     let test_images = output.join("test");
     let script = repository().join("integration-tests/src/nodes/test-images");
-    let status = Command::new(&script)
-        .args([echo, &test_images])
-        .status()
-        .with_context(|| format!("cannot run {}", script.display()))?;
-    ensure!(status.success(), "{} failed ({status})", script.display());
+    run(Command::new(script).arg(echo).arg(&test_images))?;
     let mut archives = Vec::new();
     for folder in [&output, &test_images] {
         for entry in std::fs::read_dir(folder)? {

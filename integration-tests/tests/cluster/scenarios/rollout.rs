@@ -5,7 +5,8 @@ use crate::table::Row;
 use crate::traffic::Traffic;
 
 pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
-    let (times, enough) = if stage.full { (3, 60_000) } else { (1, 10_000) };
+    let times = stage.rounds();
+    let enough = if stage.full { 60_000 } else { 10_000 };
     stage.outside(async |stage| {
         let traffic = Traffic::through(&ALL_NODES);
         traffic.wait_for_more(300).await?;
