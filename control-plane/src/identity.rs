@@ -1,11 +1,13 @@
 //! Who the planes are to each other: a certificate authority of our own and what it issues, in one folder or two Secrets.
 //!
 //! ```text
+//! control-plane/installation.id                 what tells this installation from another one
 //! control-plane/ca.crt ca.key                   the authority that signs
 //! control-plane/next-ca.crt .key .overlap       the one that will sign, if it is time for another
 //! control-plane/previous-ca.crt                 those that signed before and are still trusted
 //! control-plane/tls.crt tls.key                 the stream's server
 //! control-plane/default.crt default.key         what hosts without a certificate get
+//! data-plane/installation.id                    the same
 //! data-plane/ca.crt                             all that are trusted: what data planes need to know of the above
 //! data-plane/next-ca.after                      when the next authority signs
 //! data-plane/tls.crt tls.key                    what proves that somebody is a data plane
@@ -21,9 +23,11 @@
 mod authority;
 mod content;
 mod error;
+mod installation;
 mod leaf;
 mod pem;
 pub(crate) mod place;
+mod random;
 pub mod renewal;
 mod seal;
 mod store;
@@ -272,6 +276,7 @@ pub(crate) fn establish(
     let data_plane = leaf(Role::DataPlane)?;
     let default = leaf(Role::Default)?;
     seal::establish(content)?;
+    installation::establish(content)?;
     Ok(Current {
         server_config: server_config(&authorities, &control_plane)?,
         authorities,

@@ -165,6 +165,7 @@ impl Process<'_> {
                 node: self.args.node.clone(),
                 instance: self.instance.clone(),
                 birth: Birth::of_folder(&self.args.state_dir)?,
+                installation: identity::installation(&self.args.identity_dir)?,
                 seal_keys,
                 edge: Arc::clone(&self.edge),
                 metrics_port: self.metrics_port.clone(),
@@ -222,7 +223,7 @@ impl Process<'_> {
             certificates: edge.kept(),
         });
         if let Some(hand_over) = sharing.hand_over {
-            let running = hand_over.run(Arc::clone(&keep));
+            let running = hand_over.run(Arc::clone(&keep), seal_keys.clone());
             tasks.spawn(async move { match running.await {} });
         }
         let writer = Writer {

@@ -23,6 +23,7 @@ mod successor;
 mod take_over;
 
 use std::convert::Infallible;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,9 +34,10 @@ use tokio::time::timeout;
 use crate::admin::MetricsPort;
 use crate::disk_copy::{DiskCopy, Kept};
 use crate::edge::Edge;
-use crate::hand_over::authentication::Secret;
+use crate::hand_over::authentication::Secrets;
+use crate::hand_over::greet::Failure;
 use crate::hand_over::hold::hold;
-use crate::hand_over::meet::{Met, Unmet, meet, snapshot};
+use crate::hand_over::meet::{Met, meet, snapshot};
 use crate::hand_over::message::Greeting;
 use crate::hand_over::status::HandOverMetrics;
 use crate::hand_over::take_over::take_over;
@@ -52,6 +54,7 @@ pub(crate) struct HandOverConfig<'a> {
     /// Random for each process.
     pub(crate) instance: String,
     pub(crate) birth: Birth,
+    pub(crate) installation: [u8; 16],
     pub(crate) seal_keys: &'a SealKeys,
     pub(crate) edge: Arc<Edge>,
     pub(crate) metrics_port: Option<Arc<MetricsPort>>,
@@ -63,7 +66,7 @@ pub(crate) struct HandOverConfig<'a> {
 /// The hand-over of one process: first its taking over, then its giving away.
 pub(crate) struct HandOver {
     own: Arc<Own>,
-    met: Result<Met, Unmet>,
+    met: Result<Met, Failure>,
     leaving: watch::Receiver<bool>,
 }
 
@@ -78,8 +81,9 @@ struct Own {
     node: String,
     greeting: Greeting,
     birth: Birth,
-    // The current one first.
-    secrets: Vec<Secret>,
+    // Where the processes of this node meet.
+    name: String,
+    secrets: Secrets,
     edge: Arc<Edge>,
     metrics_port: Option<Arc<MetricsPort>>,
     disk_copy: Arc<DiskCopy>,
@@ -97,11 +101,9 @@ impl HandOver {
         config: HandOverConfig<'_>,
         status: watch::Sender<Status>,
     ) -> (Self, Leave, Option<Handed>) {
-        let secrets = config.seal_keys.iter();
         let own = Arc::new(Own {
-            secrets: secrets
-                .map(|key| Secret::derive(key, &config.node))
-                .collect(),
+            name: socket::name(&config.installation, &config.node),
+            secrets: Secrets::derive(config.seal_keys, &config.node),
             greeting: Greeting {
                 instance: config.instance,
                 build_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -117,15 +119,15 @@ impl HandOver {
             metrics: HandOverMetrics::register(config.metrics),
             status,
         });
-        let name = own.name();
-        own.status.send_modify(|status| status.name = name);
+        let name = own.name.clone();
+        own.status.send_modify(|status| status.name = Some(name));
         own.edge.hold();
         let mut met = meet(&own, true).await;
         let handed = match &mut met {
             Ok(Met::Predecessor(link)) => match snapshot(&own, link).await {
                 Ok(handed) => handed,
-                Err(unmet) => {
-                    met = Err(unmet);
+                Err(why) => {
+                    met = Err(why);
                     None
                 }
             },
@@ -141,9 +143,20 @@ impl HandOver {
 
     /// Takes the sockets as soon as this process can serve and may have them, or lets the edge bind its own if there is
     /// nobody to take them from; then offers them to whoever comes next.
-    pub(crate) async fn run(self, keep: Keep) -> Infallible {
-        let (names, predecessor) = take_over(&self.own, self.met).await;
-        hold(&self.own, names, predecessor, keep, self.leaving).await
+    pub(crate) async fn run(
+        self,
+        keep: Keep,
+        seal_keys: watch::Receiver<Option<SealKeys>>,
+    ) -> Infallible {
+        let own = &self.own;
+        let holding = async {
+            let (listener, predecessor) = take_over(own, self.met).await;
+            hold(own, listener, predecessor, keep, self.leaving).await
+        };
+        tokio::select! {
+            never = holding => never,
+            never = own.follow(seal_keys) => never,
+        }
     }
 }
 
@@ -176,9 +189,15 @@ impl Own {
         }
     }
 
-    // What others look for first.
-    fn name(&self) -> Option<String> {
-        Some(self.secrets.first()?.name().to_owned())
+    // However often the seal key is renewed while this process lives, whoever comes next knows one that this one knows.
+    async fn follow(&self, mut seal_keys: watch::Receiver<Option<SealKeys>>) -> Infallible {
+        while seal_keys.changed().await.is_ok() {
+            if let Some(keys) = *seal_keys.borrow_and_update() {
+                self.secrets.follow(&keys);
+            }
+        }
+        // Nobody looks any more: this process is about to end.
+        pending().await
     }
 
     fn serves(&self) -> bool {

@@ -97,6 +97,16 @@ pub struct SealKeys {
     pub previous: Option<[u8; 32]>,
 }
 
+/// Returns what tells this installation from another one on the same node.
+///
+/// # Errors
+///
+/// If the file cannot be read, or does not hold 16 bytes in hexadecimal.
+pub fn installation(folder: &Path) -> Result<[u8; 16], IdentityError> {
+    let mount = Mount::of(folder);
+    mount.hex(INSTALLATION, "32 hexadecimal digits")
+}
+
 /// Returns the secrets that the copy on disk is sealed with.
 ///
 /// # Errors
@@ -153,12 +163,6 @@ pub enum IdentityError {
         #[source]
         source: io::Error,
     },
-    /// The seal key is not one.
-    #[error("{} does not hold 64 hexadecimal digits; restart the control plane without it to have it made", path.display())]
-    SealKey {
-        /// Where.
-        path: PathBuf,
-    },
 }
 
 /// The folder, as it is at one moment. A kubelet swaps all files of a mounted Secret at once, by a symlink `..data` to the
@@ -182,10 +186,16 @@ impl<'a> Mount<'a> {
     }
 
     fn seal_key(&self, name: &str) -> Result<[u8; 32], IdentityError> {
+        self.hex(name, "64 hexadecimal digits")
+    }
+
+    fn hex<const BYTES: usize>(
+        &self,
+        name: &str,
+        what: &'static str,
+    ) -> Result<[u8; BYTES], IdentityError> {
         let text = String::from_utf8(self.read(name)?).unwrap_or_default();
-        parse_hex(text.trim()).ok_or_else(|| IdentityError::SealKey {
-            path: self.named.join(name),
-        })
+        parse_hex(text.trim()).ok_or_else(|| self.content(name, what))
     }
 
     fn content(&self, name: &str, what: &'static str) -> IdentityError {
@@ -209,8 +219,8 @@ fn lifetime(name: &'static str, pem: &[u8]) -> Result<CertificateLifetime, &'sta
     })
 }
 
-fn parse_hex(text: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
+fn parse_hex<const BYTES: usize>(text: &str) -> Option<[u8; BYTES]> {
+    let mut bytes = [0; BYTES];
     if text.len() != 2 * bytes.len() || !text.is_ascii() {
         return None;
     }
@@ -222,6 +232,7 @@ fn parse_hex(text: &str) -> Option<[u8; 32]> {
 
 /// The name in the control plane's certificate, whatever address is dialled.
 const CONTROL_PLANE_NAME: &str = "control-plane.sluice.internal";
+const INSTALLATION: &str = "installation.id";
 const AUTHORITY: &str = "ca.crt";
 const CERTIFICATE: &str = "tls.crt";
 const KEY: &str = "tls.key";
@@ -242,7 +253,7 @@ mod tests {
             &"é".repeat(32),
             &"0f".repeat(33),
         ] {
-            assert_eq!(parse_hex(text), None, "{text}");
+            assert_eq!(parse_hex::<32>(text), None, "{text}");
         }
     }
 

@@ -126,7 +126,8 @@ pub(crate) const CONTROL_PLANE: &str = "control-plane";
 /// The folder that data planes are given.
 pub(crate) const DATA_PLANE: &str = "data-plane";
 /// Every file that there may be. What else is in the store is somebody else's and stays.
-pub(crate) const NAMES: [&str; 16] = [
+pub(crate) const NAMES: [&str; 18] = [
+    "control-plane/installation.id",
     "control-plane/ca.crt",
     "control-plane/ca.key",
     "control-plane/next-ca.crt",
@@ -137,6 +138,7 @@ pub(crate) const NAMES: [&str; 16] = [
     "control-plane/tls.key",
     "control-plane/default.crt",
     "control-plane/default.key",
+    "data-plane/installation.id",
     "data-plane/ca.crt",
     "data-plane/next-ca.after",
     "data-plane/tls.crt",

@@ -15,7 +15,8 @@ use super::*;
 
 mod steps;
 
-const FILES: [&str; 10] = [
+const FILES: [&str; 12] = [
+    "control-plane/installation.id",
     "control-plane/ca.crt",
     "control-plane/ca.key",
     "control-plane/tls.crt",
@@ -25,6 +26,7 @@ const FILES: [&str; 10] = [
     "data-plane/ca.crt",
     "data-plane/tls.crt",
     "data-plane/tls.key",
+    "data-plane/installation.id",
     "data-plane/seal.key",
 ];
 
@@ -105,6 +107,8 @@ async fn what_is_missing_alone_is_made_alone() {
         ),
         ("data-plane/seal.key", &["data-plane/seal.key"]),
         ("data-plane/ca.crt", &[]),
+        ("data-plane/installation.id", &[]),
+        ("control-plane/installation.id", &[]),
         (
             "control-plane/ca.crt",
             &["control-plane/ca.crt", "data-plane/ca.crt"],
@@ -149,7 +153,7 @@ async fn a_malformed_file_is_named_and_left_alone() {
     let (root, _) = opened().await;
     for name in FILES {
         // A copy of what is known to be good is written again.
-        if name == "data-plane/ca.crt" {
+        if ["data-plane/ca.crt", "data-plane/installation.id"].contains(&name) {
             continue;
         }
         let path = root.path().join(name);

@@ -1,18 +1,33 @@
 //! How both ends of a hand-over prove that they belong to one installation: by an HMAC over the nonces of both, with a
 //! key that never travels.
 //!
+//! A key is derived from each seal key that is known: the one of now and the one before. Either end may have a newer pair than
+//! the other, for a kubelet takes a while; they prove with one that both have.
+//!
 //! A user id proves nothing (65532 is in every distroless image), and anybody in the network namespace can open or squat an
 //! abstract socket. The two roles prove different things, so that no proof can be sent back to its maker.
 
 use std::fmt;
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
 use aws_lc_rs::{hmac, rand};
+use bytes::Bytes;
+
+use crate::identity::SealKeys;
+
+/// What is derived from the seal keys that are known, the one of now first.
+#[derive(Debug)]
+pub(super) struct Secrets {
+    node: String,
+    known: ArcSwap<Vec<Arc<Secret>>>,
+}
 
 /// What is derived from one seal key, for one node.
 pub(super) struct Secret {
-    name: String,
+    id: [u8; 8],
     key: hmac::Key,
 }
 
@@ -34,9 +49,41 @@ pub(super) struct Nonces {
 
 pub(super) type Nonce = [u8; 32];
 
+impl Secrets {
+    pub(super) fn derive(keys: &SealKeys, node: &str) -> Self {
+        let secrets = Self {
+            node: node.to_owned(),
+            known: ArcSwap::default(),
+        };
+        secrets.follow(keys);
+        secrets
+    }
+
+    /// Knows these keys from now on, and no others.
+    pub(super) fn follow(&self, keys: &SealKeys) {
+        let derived = keys.iter().map(|key| Secret::derive(key, &self.node));
+        self.known.store(Arc::new(derived.map(Arc::new).collect()));
+    }
+
+    /// Returns what tells the other end which are known; it tells nothing of the keys.
+    pub(super) fn ids(&self) -> Vec<Bytes> {
+        let known = self.known.load();
+        let ids = known
+            .iter()
+            .map(|secret| Bytes::copy_from_slice(&secret.id));
+        ids.collect()
+    }
+
+    /// Returns the newest that the other end knows, too.
+    pub(super) fn of_ids(&self, ids: &[Bytes]) -> Option<Arc<Secret>> {
+        let known = self.known.load();
+        let mut common = known.iter().filter(|secret| ids.contains(&secret.id()));
+        common.next().map(Arc::clone)
+    }
+}
+
 impl Secret {
-    /// Derives it. The name covers the node, so that several data planes of one installation can share a machine, as the
-    /// tests and the demonstration do.
+    /// Derives it.
     pub(super) fn derive(seal_key: &[u8; 32], node: &str) -> Self {
         let extracted = Salt::new(HKDF_SHA256, b"sluice").extract(seal_key);
         let derive = |label: &[u8]| {
@@ -48,12 +95,10 @@ impl Secret {
             debug_assert!(filled.is_ok(), "32 bytes can be derived");
             derived
         };
-        let name: String = derive(b"hand-over name, format 1, node ")[..16]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let mut id = [0; 8];
+        id.copy_from_slice(&derive(b"hand-over key id, format 1, node ")[..8]);
         Self {
-            name: format!("sluice-{name}"),
+            id,
             key: hmac::Key::new(
                 hmac::HMAC_SHA256,
                 &derive(b"hand-over proof, format 1, node "),
@@ -61,9 +106,9 @@ impl Secret {
         }
     }
 
-    /// Returns the name of the abstract socket.
-    pub(super) fn name(&self) -> &str {
-        &self.name
+    /// Returns what it is called between the two ends.
+    pub(super) fn id(&self) -> Bytes {
+        Bytes::copy_from_slice(&self.id)
     }
 
     /// Returns the proof that this end knows the secret; it covers its greeting.
@@ -129,13 +174,36 @@ mod tests {
         successor: [2; 32],
     };
 
+    fn secrets(current: u8, previous: Option<u8>, node: &str) -> Secrets {
+        let keys = SealKeys {
+            current: [current; 32],
+            previous: previous.map(|previous| [previous; 32]),
+        };
+        Secrets::derive(&keys, node)
+    }
+
     #[test]
-    fn each_installation_and_node_has_a_name_of_its_own() {
-        let name = |key: u8, node: &str| Secret::derive(&[key; 32], node).name().to_owned();
-        assert_eq!(name(1, "a"), name(1, "a"));
-        assert_ne!(name(1, "a"), name(1, "b"));
-        assert_ne!(name(1, "a"), name(2, "a"));
-        assert!(name(1, "a").starts_with("sluice-"));
+    fn the_newest_that_both_know_is_used() {
+        let own = secrets(3, Some(2), "a");
+        let common = |other: Secrets| own.of_ids(&other.ids()).map(|secret| secret.id());
+        let id = |key| Some(Secret::derive(&[key; 32], "a").id());
+        assert_eq!(common(secrets(3, Some(2), "a")), id(3));
+        assert_eq!(common(secrets(4, Some(3), "a")), id(3));
+        assert_eq!(common(secrets(2, Some(1), "a")), id(2));
+        assert_eq!(common(secrets(4, None, "a")), None);
+        assert_eq!(common(secrets(3, Some(2), "b")), None);
+    }
+
+    #[test]
+    fn keys_that_were_renewed_away_are_forgotten() {
+        let own = secrets(1, None, "a");
+        let keys = SealKeys {
+            current: [3; 32],
+            previous: Some([2; 32]),
+        };
+        own.follow(&keys);
+        assert!(own.of_ids(&secrets(1, None, "a").ids()).is_none());
+        assert!(own.of_ids(&secrets(3, None, "a").ids()).is_some());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use crate::hand_over::SILENCE;
-use crate::hand_over::authentication::{End, Nonce, Nonces, Secret, nonce};
+use crate::hand_over::authentication::{End, Nonce, Nonces, Secrets, nonce};
 use crate::hand_over::channel::{Broken, Channel};
 use crate::hand_over::message::{Body, Challenge, Greeting, Hello, Proof};
 
@@ -22,7 +22,7 @@ pub(super) enum Failure {
     Silent(#[from] Elapsed),
     #[error("it said nothing for {} s", SILENCE.as_secs())]
     Stopped,
-    #[error("it does not know the seal key of this installation")]
+    #[error("it does not know a seal key of this installation that this one knows")]
     Unproved,
     #[error("it says what it may not say at this point")]
     Order,
@@ -35,13 +35,14 @@ pub(super) enum Failure {
 /// Greets whoever has the sockets; returns its greeting.
 pub(super) async fn greet_predecessor(
     channel: &mut Channel,
-    secret: &Secret,
+    secrets: &Secrets,
     own: &Greeting,
 ) -> Result<Greeting, Failure> {
     let greeting = timeout(PATIENCE, async {
         let successor = nonce().map_err(|_| Failure::Randomness)?;
         let hello = Hello {
             nonce: Bytes::copy_from_slice(&successor),
+            keys: secrets.ids(),
         };
         channel.send(Body::Hello(hello)).await?;
         let Body::Challenge(challenge) = channel.receive().await? else {
@@ -51,6 +52,7 @@ pub(super) async fn greet_predecessor(
             predecessor: nonce_of(&challenge.nonce)?,
             successor,
         };
+        let secret = secrets.of_ids(&[challenge.key]).ok_or(Failure::Unproved)?;
         if !secret.is_proved(
             End::Predecessor,
             &nonces,
@@ -76,7 +78,7 @@ pub(super) async fn greet_predecessor(
 /// Greets one that wants the sockets; returns its greeting.
 pub(super) async fn greet_successor(
     channel: &mut Channel,
-    secret: &Secret,
+    secrets: &Secrets,
     own: &Greeting,
 ) -> Result<Greeting, Failure> {
     let greeting = timeout(PATIENCE, async {
@@ -87,8 +89,19 @@ pub(super) async fn greet_successor(
             predecessor: nonce().map_err(|_| Failure::Randomness)?,
             successor: nonce_of(&hello.nonce)?,
         };
+        let Some(secret) = secrets.of_ids(&hello.keys) else {
+            // It is not told who is here, but does not have to guess why it gets nothing.
+            channel
+                .send(Body::Challenge(Challenge {
+                    nonce: Bytes::copy_from_slice(&nonces.predecessor),
+                    ..Challenge::default()
+                }))
+                .await?;
+            return Err(Failure::Unproved);
+        };
         let greeting = own.encode_to_vec();
         let challenge = Challenge {
+            key: secret.id(),
             nonce: Bytes::copy_from_slice(&nonces.predecessor),
             proof: secret.prove(End::Predecessor, &nonces, &greeting).into(),
             greeting: greeting.into(),
@@ -120,6 +133,16 @@ mod tests {
     use tokio::net::UnixStream;
 
     use super::*;
+    use crate::hand_over::authentication::Secret;
+    use crate::identity::SealKeys;
+
+    fn secrets(current: u8, previous: Option<u8>) -> Secrets {
+        let keys = SealKeys {
+            current: [current; 32],
+            previous: previous.map(|previous| [previous; 32]),
+        };
+        Secrets::derive(&keys, "a")
+    }
 
     fn greeting(instance: &str) -> Greeting {
         Greeting {
@@ -128,7 +151,7 @@ mod tests {
         }
     }
 
-    async fn both(predecessor: Secret, successor: Secret) -> [Result<Greeting, Failure>; 2] {
+    async fn both(predecessor: Secrets, successor: Secrets) -> [Result<Greeting, Failure>; 2] {
         let (one, other) = UnixStream::pair().unwrap();
         let first = async {
             let mut channel = Channel::new(one);
@@ -144,19 +167,24 @@ mod tests {
 
     #[tokio::test]
     async fn two_of_one_installation_know_each_other() {
-        let secret = || Secret::derive(&[1; 32], "a");
-        let [successor, predecessor] = both(secret(), secret()).await.map(Result::unwrap);
-        assert_eq!(
-            (&*successor.instance, &*predecessor.instance),
-            ("new", "old")
-        );
+        // The same key; either end has one that the other does not know.
+        for (old, new) in [
+            (secrets(1, None), secrets(1, None)),
+            (secrets(2, Some(1)), secrets(1, None)),
+            (secrets(1, None), secrets(2, Some(1))),
+        ] {
+            let [successor, predecessor] = both(old, new).await.map(Result::unwrap);
+            assert_eq!(
+                (&*successor.instance, &*predecessor.instance),
+                ("new", "old")
+            );
+        }
     }
 
     #[tokio::test]
     async fn a_stranger_is_refused_by_both() {
-        let [one, other] = both(Secret::derive(&[1; 32], "a"), Secret::derive(&[2; 32], "a")).await;
-        // The successor leaves before it says who it is.
-        assert!(matches!(one, Err(Failure::Broken(Broken::Closed))));
+        let [one, other] = both(secrets(1, None), secrets(2, None)).await;
+        assert!(matches!(one, Err(Failure::Unproved)));
         assert!(matches!(other, Err(Failure::Unproved)));
     }
 
@@ -172,6 +200,7 @@ mod tests {
         let (one, mut other) = UnixStream::pair().unwrap();
         let hello = Hello {
             nonce: Bytes::from_static(&[4; 32]),
+            keys: vec![secret.id()],
         };
         other
             .write_all(&Body::Hello(hello).into_bytes())
@@ -186,7 +215,7 @@ mod tests {
             .await
             .unwrap();
         let mut channel = Channel::new(one);
-        let refused = greet_successor(&mut channel, &secret, &greeting("old")).await;
+        let refused = greet_successor(&mut channel, &secrets(1, None), &greeting("old")).await;
         assert!(matches!(refused, Err(Failure::Unproved)));
     }
 
@@ -194,8 +223,7 @@ mod tests {
     async fn who_says_nothing_is_not_waited_for() {
         let (one, _other) = UnixStream::pair().unwrap();
         let mut channel = Channel::new(one);
-        let secret = Secret::derive(&[1; 32], "a");
-        let refused = greet_successor(&mut channel, &secret, &greeting("old")).await;
+        let refused = greet_successor(&mut channel, &secrets(1, None), &greeting("old")).await;
         assert!(matches!(refused, Err(Failure::Silent(_))));
     }
 }

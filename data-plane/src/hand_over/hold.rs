@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::net::UnixStream;
+use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -23,13 +23,12 @@ use crate::hand_over::holder::{Act, Holder, PeerId};
 use crate::hand_over::message::{Body, Empty, Purpose};
 use crate::hand_over::session::{Event, Say, Session};
 use crate::hand_over::status::Peer;
-use crate::hand_over::take_over::Names;
 use crate::hand_over::{BEAT, Keep, Own, Part};
 
 /// Holds the sockets until this process ends.
 pub(super) async fn hold(
     own: &Arc<Own>,
-    names: Names,
+    listener: UnixListener,
     predecessor: Option<Channel>,
     keep: Keep,
     mut leaving: watch::Receiver<bool>,
@@ -38,7 +37,7 @@ pub(super) async fn hold(
     let mut hold = Hold {
         own,
         keep,
-        names,
+        listener: Some(listener),
         holder: Holder::new(own.birth),
         peers: BTreeMap::new(),
         next: 0,
@@ -54,7 +53,7 @@ pub(super) async fn hold(
     loop {
         hold.publish();
         tokio::select! {
-            (name, stream) = accepted(&hold.names), if hold.holder.is_asked() => hold.admit(name, stream),
+            stream = accepted(&hold.listener), if hold.holder.is_asked() => hold.admit(stream),
             Some((peer, event)) = told.recv() => hold.hear(peer, event).await,
             () = left(&mut leaving), if !hold.holder.is_leaving() => {
                 let acts = hold.holder.leave(own.serves());
@@ -84,7 +83,8 @@ pub(super) async fn hold(
 struct Hold<'a> {
     own: &'a Arc<Own>,
     keep: Keep,
-    names: Names,
+    // Where others find this process; `None` once it has let go.
+    listener: Option<UnixListener>,
     holder: Holder,
     peers: BTreeMap<PeerId, Connected>,
     next: PeerId,
@@ -105,7 +105,7 @@ struct Connected {
 }
 
 impl Hold<'_> {
-    fn admit(&mut self, name: String, stream: UnixStream) {
+    fn admit(&mut self, stream: UnixStream) {
         while self.tasks.try_join_next().is_some() {}
         // A crowd that says nothing must not keep a data plane out.
         if self.peers.len() >= MOST_PEERS {
@@ -125,7 +125,6 @@ impl Hold<'_> {
             own: Arc::clone(self.own),
             keep: Arc::clone(&self.keep),
             peer,
-            name,
             says: said,
             events: self.events.clone(),
         };
@@ -205,7 +204,7 @@ impl Hold<'_> {
                     if let Some(port) = &self.own.metrics_port {
                         port.let_go();
                     }
-                    self.names.clear();
+                    self.listener = None;
                     self.let_go = true;
                     self.say(peer, Say::Bye);
                 }
@@ -234,7 +233,7 @@ impl Hold<'_> {
         if let Some(metrics) = self.own.metrics_port.as_ref().and_then(|port| port.give()) {
             sockets.push((Purpose::Metrics, metrics.into()));
         }
-        for (_, listener) in &self.names {
+        if let Some(listener) = &self.listener {
             sockets.push((Purpose::HandOver, listener.as_fd().try_clone_to_owned()?));
         }
         Ok(sockets)
@@ -294,16 +293,14 @@ impl Hold<'_> {
     }
 }
 
-async fn accepted(names: &Names) -> (String, UnixStream) {
-    poll_fn(|cx| {
-        for (name, listener) in names {
+async fn accepted(listener: &Option<UnixListener>) -> UnixStream {
+    poll_fn(
+        |cx| match listener.as_ref().map(|listener| listener.poll_accept(cx)) {
+            Some(Poll::Ready(Ok((stream, _)))) => Poll::Ready(stream),
             // Out of descriptors, most likely: it is tried again at the next beat.
-            if let Poll::Ready(Ok((stream, _))) = listener.poll_accept(cx) {
-                return Poll::Ready((name.clone(), stream));
-            }
-        }
-        Poll::Pending
-    })
+            _ => Poll::Pending,
+        },
+    )
     .await
 }
 

@@ -17,7 +17,7 @@ use crate::hand_over::{Own, SILENCE, socket};
 
 /// Whom this process has met.
 pub(super) enum Met {
-    /// Nobody listens at any of the names.
+    /// Nobody listens at the name.
     Nobody,
     /// Another data plane of this node.
     Predecessor(Box<Link>),
@@ -29,13 +29,6 @@ pub(super) struct Link {
     pub(super) peer: Peer,
 }
 
-/// Whoever listens at the name is no data plane of this node, or none that answers.
-#[derive(Debug)]
-pub(super) struct Unmet {
-    pub(super) name: String,
-    pub(super) why: Failure,
-}
-
 /// A snapshot that was handed over.
 pub(crate) struct Handed {
     pub(crate) kept: Kept,
@@ -44,39 +37,24 @@ pub(crate) struct Handed {
 }
 
 /// Looks for the process that has the sockets.
-pub(super) async fn meet(own: &Own, wants_snapshot: bool) -> Result<Met, Unmet> {
-    for secret in &own.secrets {
-        let unmet = |why| Unmet {
-            name: secret.name().to_owned(),
-            why,
-        };
-        let stream = match socket::connect(secret.name()).await {
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => continue,
-            connected => connected.map_err(|error| unmet(Broken::Failed(error).into()))?,
-        };
-        let mut channel = Channel::new(stream);
-        let greeting = Greeting {
-            wants_snapshot,
-            ..own.greeting.clone()
-        };
-        let greeting = greet_predecessor(&mut channel, secret, &greeting)
-            .await
-            .map_err(unmet)?;
-        let peer = Peer::of(greeting);
-        return Ok(Met::Predecessor(Box::new(Link { channel, peer })));
-    }
-    Ok(Met::Nobody)
+pub(super) async fn meet(own: &Own, wants_snapshot: bool) -> Result<Met, Failure> {
+    let stream = match socket::connect(&own.name).await {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return Ok(Met::Nobody),
+        connected => connected.map_err(Broken::Failed)?,
+    };
+    let mut channel = Channel::new(stream);
+    let greeting = Greeting {
+        wants_snapshot,
+        ..own.greeting.clone()
+    };
+    let greeting = greet_predecessor(&mut channel, &own.secrets, &greeting).await?;
+    let peer = Peer::of(greeting);
+    Ok(Met::Predecessor(Box::new(Link { channel, peer })))
 }
 
 /// Receives the snapshot of the process that has the sockets; `None` if it has none.
-pub(super) async fn snapshot(own: &Own, link: &mut Link) -> Result<Option<Handed>, Unmet> {
-    let received = receive_snapshot(&mut link.channel)
-        .await
-        .map_err(|why| Unmet {
-            name: own.name().unwrap_or_default(),
-            why,
-        })?;
-    let Some((sealed, endpoints_stale)) = received else {
+pub(super) async fn snapshot(own: &Own, link: &mut Link) -> Result<Option<Handed>, Failure> {
+    let Some((sealed, endpoints_stale)) = receive_snapshot(&mut link.channel).await? else {
         return Ok(None);
     };
     let disk_copy = Arc::clone(&own.disk_copy);

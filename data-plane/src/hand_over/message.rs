@@ -5,8 +5,8 @@
 //!
 //! ```text
 //! successor                                     predecessor
-//! Hello (nonce)                         --->
-//!                                       <---    Challenge (nonce, greeting, proof)
+//! Hello (nonce, keys)                   --->
+//!                                       <---    Challenge (nonce, key, greeting, proof)
 //! Proof (greeting, proof)               --->
 //!                                       <---    Snapshot, Chunk ...      (if it is wanted, and there is one)
 //!                                       <---    Offer                    (or Wait, and an Offer some time later)
@@ -66,6 +66,9 @@ pub(super) struct Empty {}
 pub(super) struct Hello {
     #[prost(bytes = "bytes", tag = "1")]
     pub(super) nonce: Bytes,
+    /// Which keys the successor can prove with.
+    #[prost(bytes = "bytes", repeated, tag = "2")]
+    pub(super) keys: Vec<Bytes>,
 }
 
 /// The predecessor's answer to Hello.
@@ -78,6 +81,9 @@ pub(super) struct Challenge {
     pub(super) greeting: Bytes,
     #[prost(bytes = "bytes", tag = "3")]
     pub(super) proof: Bytes,
+    /// Which of the keys both prove with; none if the predecessor knows none of them.
+    #[prost(bytes = "bytes", tag = "4")]
+    pub(super) key: Bytes,
 }
 
 /// The successor's answer to Challenge.
@@ -216,6 +222,7 @@ mod tests {
         let said = [
             Body::Hello(Hello {
                 nonce: Bytes::from_static(&[7; 32]),
+                keys: vec![Bytes::from_static(&[1; 8])],
             }),
             Body::Wait(Why::Newer.into()),
             Body::Serving(Serving {

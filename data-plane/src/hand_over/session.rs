@@ -9,7 +9,6 @@ use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::hand_over::authentication::Secret;
 use crate::hand_over::channel::{Broken, Channel};
 use crate::hand_over::greet::{Failure, greet_successor};
 use crate::hand_over::holder::PeerId;
@@ -43,8 +42,6 @@ pub(super) struct Session {
     pub(super) own: Arc<Own>,
     pub(super) keep: Keep,
     pub(super) peer: PeerId,
-    /// Where this process listens that the session came in at.
-    pub(super) name: String,
     pub(super) says: mpsc::Receiver<Say>,
     pub(super) events: mpsc::Sender<(PeerId, Event)>,
 }
@@ -53,22 +50,12 @@ impl Session {
     /// Runs it to its end, of which it tells last.
     pub(super) async fn run(mut self, stream: UnixStream) {
         let mut channel = Channel::new(stream);
-        let last = match self.greet(&mut channel).await {
+        let own = &self.own;
+        let last = match greet_successor(&mut channel, &own.secrets, &own.greeting).await {
             Err(failure) => Event::Refused(failure),
             Ok(greeting) => Event::Gone(self.attend(&mut channel, greeting).await.err()),
         };
         self.tell(last).await;
-    }
-
-    async fn greet(&self, channel: &mut Channel) -> Result<Greeting, Failure> {
-        let is_at = |secret: &&Secret| secret.name() == self.name;
-        let secret = self
-            .own
-            .secrets
-            .iter()
-            .find(is_at)
-            .ok_or(Failure::Unproved)?;
-        greet_successor(channel, secret, &self.own.greeting).await
     }
 
     async fn attend(&mut self, channel: &mut Channel, greeting: Greeting) -> Result<(), Failure> {

@@ -15,40 +15,41 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use crate::causes::with_causes;
 use crate::hand_over::channel::{Broken, Channel};
 use crate::hand_over::greet::Failure;
-use crate::hand_over::meet::{Link, Met, Unmet, meet};
+use crate::hand_over::meet::{Link, Met, meet};
 use crate::hand_over::message::{Body, Empty, Purpose, Serving};
 use crate::hand_over::status::{Peer, name_taken};
 use crate::hand_over::successor::Successor;
 use crate::hand_over::{BEAT, Own, Part, SILENCE, socket};
 
-/// The listening sockets of the hand-over itself, and their names.
-pub(super) type Names = Vec<(String, UnixListener)>;
-
 #[derive(Default)]
 struct Sockets {
     listeners: Vec<TcpListener>,
     metrics: Option<TcpListener>,
-    names: Names,
+    meeting: Option<UnixListener>,
 }
 
-/// Returns when the sockets are this process's: taken from another, whose connection comes along, or bound.
-pub(super) async fn take_over(own: &Own, met: Result<Met, Unmet>) -> (Names, Option<Channel>) {
+/// Returns where this process is found from now on, when the sockets are its own: taken from another, whose connection comes
+/// along, or bound.
+pub(super) async fn take_over(
+    own: &Own,
+    met: Result<Met, Failure>,
+) -> (UnixListener, Option<Channel>) {
     let mut met = met;
     let mut failures = 0;
     loop {
         let failed = match met {
-            Ok(Met::Nobody) => match bind_names(own) {
-                Ok(names) => {
+            Ok(Met::Nobody) => match socket::bind(&own.name) {
+                Ok(listener) => {
                     own.note(None);
                     own.release();
-                    return (names, None);
+                    return (listener, None);
                 }
                 // Another process was faster: it is asked. (Not twice: a name can be held without listening.)
                 Err(_) if failures == 0 => {
                     failures = 1;
                     None
                 }
-                Err(unmet) => Some(unmet),
+                Err(error) => Some(Broken::Failed(error).into()),
             },
             Ok(Met::Predecessor(link)) => {
                 own.note(None);
@@ -56,17 +57,17 @@ pub(super) async fn take_over(own: &Own, met: Result<Met, Unmet>) -> (Names, Opt
                 match follow(own, *link).await {
                     Ok(Some(taken)) => return taken,
                     Ok(None) => None,
-                    Err(unmet) => Some(unmet),
+                    Err(why) => Some(why),
                 }
             }
-            Err(unmet) => Some(unmet),
+            Err(why) => Some(why),
         };
         match failed {
             // Whoever it was has ended, or another is asked now.
             None => sleep(AT_ONCE).await,
-            Some(unmet) => {
+            Some(why) => {
                 failures += 1;
-                alone(own, &unmet, failures);
+                alone(own, &why, failures);
                 sleep(AGAIN).await;
             }
         }
@@ -74,25 +75,8 @@ pub(super) async fn take_over(own: &Own, met: Result<Met, Unmet>) -> (Names, Opt
     }
 }
 
-fn bind_names(own: &Own) -> Result<Names, Unmet> {
-    let mut names = Vec::new();
-    for (at, secret) in own.secrets.iter().enumerate() {
-        let name = secret.name().to_owned();
-        match socket::bind(&name) {
-            Ok(listener) => names.push((name, listener)),
-            Err(error) if at == 0 => {
-                let why = Broken::Failed(error).into();
-                return Err(Unmet { name, why });
-            }
-            // Only those look for it whose seal key is the one of before.
-            Err(error) => tracing::debug!(%error, name, "cannot listen under the name of before"),
-        }
-    }
-    Ok(names)
-}
-
-fn alone(own: &Own, unmet: &Unmet, failures: u32) {
-    let why = with_causes(&unmet.why);
+fn alone(own: &Own, why: &Failure, failures: u32) {
+    let why = with_causes(why);
     own.status.send_if_modified(|status| {
         let changed = status.part != Part::Alone;
         status.enter(Part::Alone, None);
@@ -101,35 +85,31 @@ fn alone(own: &Own, unmet: &Unmet, failures: u32) {
     // Once may be chance: a process that is about to end, or to bind.
     if failures == TO_REPORT {
         tracing::warn!(
-            name = unmet.name,
+            name = own.name,
             why,
             "no hand-over on this node; it is tried again each second"
         );
     }
     if failures >= TO_REPORT {
-        own.note(Some(name_taken(&own.node, &unmet.name, &why)));
+        own.note(Some(name_taken(&own.node, &own.name, &why)));
     }
     own.release();
 }
 
 /// Waits for the sockets, takes them, and serves on them. Returns `None` if the other process has ended.
-async fn follow(own: &Own, link: Link) -> Result<Option<(Names, Option<Channel>)>, Unmet> {
+async fn follow(own: &Own, link: Link) -> Result<Option<(UnixListener, Option<Channel>)>, Failure> {
     let Link { mut channel, peer } = link;
     tracing::info!(
         instance = peer.instance,
         version = peer.build_version,
         "another data plane serves this node"
     );
-    let received = receive_sockets(own, &mut channel, &peer)
-        .await
-        .map_err(|why| Unmet {
-            name: own.name().unwrap_or_default(),
-            why,
-        })?;
-    match received {
-        Some(sockets) => Ok(Some(serve(own, channel, sockets, peer).await)),
-        None => Ok(None),
-    }
+    let Some(mut sockets) = receive_sockets(own, &mut channel, &peer).await? else {
+        return Ok(None);
+    };
+    let listener = sockets.meeting.take().ok_or(Failure::Withheld)?;
+    let predecessor = serve(own, channel, sockets, peer).await;
+    Ok(Some((listener, predecessor)))
 }
 
 async fn receive_sockets(
@@ -158,7 +138,7 @@ async fn receive_sockets(
                     own.enter(part, Some(peer));
                     asked = None;
                 }
-                Ok(Body::Socket(socket)) => sockets.add(socket.purpose(), channel.descriptor()?),
+                Ok(Body::Socket(socket)) => sockets.add(own, socket.purpose(), channel.descriptor()?),
                 Ok(Body::Handed(_)) => return Ok(Some(sockets)),
                 Ok(Body::Bye(_)) | Err(Broken::Closed) => return Ok(None),
                 Ok(_) => {}
@@ -181,24 +161,10 @@ async fn receive_sockets(
     }
 }
 
-// From here on the sockets are this process's, too, whatever becomes of the other.
-async fn serve(
-    own: &Own,
-    mut channel: Channel,
-    sockets: Sockets,
-    peer: Peer,
-) -> (Names, Option<Channel>) {
+// From here on the sockets are this process's, too, whatever becomes of the other, whose connection it returns.
+async fn serve(own: &Own, mut channel: Channel, sockets: Sockets, peer: Peer) -> Option<Channel> {
     let taken = own.take(sockets.listeners, sockets.metrics);
     own.enter(Part::Holder, Some(&peer));
-    let mut names = sockets.names;
-    names.retain(|(name, _)| own.secrets.iter().any(|secret| secret.name() == name));
-    for secret in &own.secrets {
-        if !names.iter().any(|(name, _)| name == secret.name())
-            && let Ok(listener) = socket::bind(secret.name())
-        {
-            names.push((secret.name().to_owned(), listener));
-        }
-    }
     let addresses = taken.iter().map(ToString::to_string).collect();
     let serving = Body::Serving(Serving { addresses });
     match serving_said(own, &mut channel, serving).await {
@@ -209,7 +175,7 @@ async fn serve(
                 sockets = taken.len(),
                 "took over the listening sockets and serves"
             );
-            (names, Some(channel))
+            Some(channel)
         }
         Err(broken) => {
             tracing::info!(
@@ -217,7 +183,7 @@ async fn serve(
                 why = with_causes(&broken),
                 "the data plane that handed over its sockets is gone"
             );
-            (names, None)
+            None
         }
     }
 }
@@ -253,14 +219,14 @@ async fn keep_alive(channel: &Channel, beat: &mut Instant) -> Result<(), Broken>
 
 impl Sockets {
     // What is no listening socket, or for a purpose of a later build, is closed.
-    fn add(&mut self, purpose: Purpose, descriptor: OwnedFd) {
+    fn add(&mut self, own: &Own, purpose: Purpose, descriptor: OwnedFd) {
         if !SockRef::from(&descriptor).is_listener().unwrap_or(false) {
             return;
         }
         match purpose {
             Purpose::Listener => self.listeners.push(descriptor.into()),
             Purpose::Metrics => self.metrics = Some(descriptor.into()),
-            Purpose::HandOver => self.names.extend(socket::adopt(descriptor)),
+            Purpose::HandOver => self.meeting = socket::adopt(descriptor, &own.name),
             Purpose::Unknown => {}
         }
     }

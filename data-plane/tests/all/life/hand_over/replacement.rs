@@ -136,24 +136,55 @@ async fn a_new_seal_key_is_no_obstacle_while_the_one_before_is_known() {
     drop(session);
     control_plane.stop().await;
     let load = Load::start(site.http());
-    let (key, previous) = (
-        site.identity().join("seal.key"),
-        site.identity().join("seal.key.previous"),
-    );
-    fs::copy(&key, &previous).unwrap();
-    fs::write(&key, "ab".repeat(32)).unwrap();
+    renew_seal(&site);
     let pod = site.pod("new");
     let new = pod.start();
     pod.ready().await;
     assert!(old.end(Signal::TERM).await.success());
     // Who knows the new one alone finds it, too.
-    fs::remove_file(&previous).unwrap();
+    fs::remove_file(site.identity().join("seal.key.previous")).unwrap();
     let last = site.pod("last");
     let _last = last.start();
     last.ready().await;
     assert!(new.end(Signal::TERM).await.success());
     load.more(50).await;
     assert_eq!(load.end().await.1, Vec::<String>::new());
+}
+
+// Whoever comes next does not know any key that the old process was started with: it waits until that one has followed.
+#[tokio::test(flavor = "multi_thread")]
+async fn seal_keys_renewed_more_than_once_are_no_obstacle() {
+    let site = Site::new();
+    let web = Backend::saying("web").await;
+    let mut control_plane = site.control_plane().await;
+    let old = site.data_plane();
+    let resources = shop(web.address);
+    let _session = control_plane.serve(7, &resources).await;
+    site.ready().await;
+    let load = Load::start(site.http());
+    for _ in 0..3 {
+        renew_seal(&site);
+    }
+    let pod = site.pod("new");
+    let _new = pod.start();
+    let _session_of_new = control_plane.serve(7, &resources).await;
+    pod.ready().await;
+    site.first_part("handed over").await;
+    assert!(old.end(Signal::TERM).await.success());
+    load.more(50).await;
+    assert_eq!(load.end().await.1, Vec::<String>::new());
+}
+
+fn renew_seal(site: &Site) {
+    let (key, previous) = (
+        site.identity().join("seal.key"),
+        site.identity().join("seal.key.previous"),
+    );
+    fs::copy(&key, &previous).unwrap();
+    let new: String = (0..32)
+        .map(|_| format!("{:02x}", fastrand::u8(..)))
+        .collect();
+    fs::write(&key, new).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -90,7 +90,7 @@ async fn who_squats_the_name_costs_the_hand_over_and_no_traffic() {
             let problem = report.problems.first();
             problem.is_some_and(|problem| {
                 problem.code == "HandOverNameTaken"
-                    && problem.message.contains("does not know the seal key")
+                    && problem.message.contains("does not know a seal key")
                     && problem.remedy.contains(&name[1..])
             }) && report.state() == wire::report::State::Serving
         })

@@ -9,6 +9,7 @@ use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 /// What signs the certificates of both planes.
 pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
+    installation: String,
     seal_key: String,
 }
 
@@ -20,9 +21,8 @@ impl Authority {
         Self {
             issuer: CertifiedIssuer::self_signed(params, key).unwrap(),
             // Its own, so that the data planes of two sites do not meet: all are on one machine.
-            seal_key: (0..32)
-                .map(|_| format!("{:02x}", fastrand::u8(..)))
-                .collect(),
+            installation: hex(16),
+            seal_key: hex(32),
         }
     }
 
@@ -46,6 +46,7 @@ impl Authority {
         fs::write(folder.join("ca.crt"), self.issuer.pem()).unwrap();
         fs::write(folder.join("tls.crt"), certificate).unwrap();
         fs::write(folder.join("tls.key"), key).unwrap();
+        fs::write(folder.join("installation.id"), &self.installation).unwrap();
         fs::write(folder.join("seal.key"), &self.seal_key).unwrap();
     }
 
@@ -55,4 +56,10 @@ impl Authority {
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         (certificate.pem(), key.serialize_pem())
     }
+}
+
+fn hex(bytes: usize) -> String {
+    (0..bytes)
+        .map(|_| format!("{:02x}", fastrand::u8(..)))
+        .collect()
 }
