@@ -23,6 +23,7 @@ use tokio::time::{Instant, sleep};
 use crate::admin::{self, Admin, MetricsPort};
 use crate::app::restore::{Restored, restore};
 use crate::args::{Args, Command, OnOff, RunArgs};
+use crate::descriptors;
 use crate::disk_copy::{DiskCopy, Kept, Writer};
 use crate::edge::{Edge, EdgeConfig};
 use crate::hand_over::{self, Birth, HandOver, HandOverConfig, Keep, Leave, Part};
@@ -284,8 +285,16 @@ fn edge_config(args: &RunArgs) -> anyhow::Result<EdgeConfig> {
         Some(cores) => cores,
         None => available_parallelism().context("cannot count the cores; give --cores")?,
     };
+    let descriptors = descriptors::raise().context("cannot raise the limit of open files")?;
+    let most_connections = descriptors::connections(descriptors);
+    tracing::info!(
+        descriptors,
+        most_connections,
+        "raised the limit of open files to what this process may have"
+    );
     let listen = args.listen.iter();
     Ok(EdgeConfig {
+        most_connections,
         node: args.node.clone(),
         cores,
         listen: listen

@@ -36,6 +36,8 @@ pub(crate) use crate::cores::serve::LocalExecutor;
 /// What all cores share.
 pub(crate) struct Shared {
     pub(crate) served: Arc<ArcSwap<Served>>,
+    /// How many connections this process can serve, whatever the settings allow.
+    pub(crate) most_connections: usize,
     pub(crate) tls: Arc<ServerConfig>,
     /// Whether endpoints may be somebody else's by now.
     pub(crate) endpoints_stale: AtomicBool,

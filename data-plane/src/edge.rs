@@ -31,6 +31,8 @@ pub struct EdgeConfig {
     pub node: String,
     /// How many cores serve.
     pub cores: NonZeroUsize,
+    /// How many connections of clients this process can serve, whatever the settings allow.
+    pub most_connections: usize,
     /// Where to bind listeners, by name, instead of at the address that the control plane sends; port 0 takes a free one.
     pub listen: BTreeMap<String, SocketAddr>,
     /// Where the lines of the access log go.

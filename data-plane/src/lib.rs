@@ -16,6 +16,7 @@ pub mod args;
 mod causes;
 mod clock;
 mod cores;
+mod descriptors;
 pub mod disk_copy;
 pub mod edge;
 mod hand_over;

@@ -36,6 +36,7 @@ use crate::namespace::Namespace;
 pub struct Nodes {
     // In the order in which they are ended.
     nodes: Vec<Node>,
+    images: Vec<PathBuf>,
     _controllers: Controllers,
     outside: Arc<Namespace>,
     cluster: Cluster,
@@ -65,6 +66,7 @@ impl Nodes {
         }
         let all = Self {
             nodes,
+            images: images.to_vec(),
             _controllers: controllers,
             outside: Arc::new(outside),
             cluster,
@@ -94,6 +96,18 @@ impl Nodes {
     /// Starts a node again after [`Node::power_off`]: kubelet and containerd find what they left on disk.
     pub fn power_on(&mut self, index: usize) -> anyhow::Result<()> {
         self.nodes[index].power_on(&self.cluster)
+    }
+
+    /// Puts another machine in the place of a node: nothing is left of what was on it, nor does the API server know it, until
+    /// it joins under the same name and address.
+    pub fn replace(&mut self, index: usize) -> anyhow::Result<()> {
+        drop(self.nodes.remove(index));
+        let number = index + 1;
+        let forgotten = ["delete", "node", &format!("node-{number}")];
+        self.cluster.kubectl(&forgotten)?;
+        let node = Node::start(number, &self.cluster, &self.images)?;
+        self.nodes.insert(index, node);
+        Ok(())
     }
 
     /// Where clients are.

@@ -4,6 +4,9 @@
 //! that broke or a control plane that was away withdraws nothing. It stops to count when its last process drained, when
 //! Kubernetes says for a minute that it is not ready, or when it is gone. The last address is never withdrawn: a client
 //! that finds nobody is no better off than one that finds nothing.
+//!
+//! A new leader that does not see a node which its predecessor counted cannot tell one that is cut off and serves from one
+//! that was taken away while nobody led: it believes the status for an hour.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,8 +20,10 @@ use crate::stream::{NodeState, NodeStatus, Nodes};
 /// Which nodes count.
 #[derive(Debug)]
 pub(super) struct Serving {
-    /// Until when what stands in the status of Ingresses is believed.
+    /// Until when what stands in the status of Ingresses is believed, whatever processes say.
     inherits_until: Instant,
+    /// Until when it is believed of nodes that no process of is seen.
+    believes_until: Instant,
     nodes: BTreeMap<String, Node>,
     /// The addresses of those that count; what they were last while none does.
     addresses: BTreeSet<StatusAddress>,
@@ -66,6 +71,7 @@ impl Serving {
         };
         Self {
             inherits_until: now + INHERIT,
+            believes_until: now + BELIEVE,
             nodes: inherited
                 .map(|(name, _)| (name.clone(), node.clone()))
                 .collect(),
@@ -90,7 +96,7 @@ impl Serving {
         let mut counted = BTreeSet::new();
         self.due = begins.then_some(self.inherits_until);
         for (name, node) in &mut self.nodes {
-            node.is_inherited &= begins;
+            node.is_inherited &= now < self.believes_until;
             let evidence = by_node.get(name.as_str()).map(|all| evidence(all));
             node.look(now, evidence, board.nodes().get(name));
             if !begins {
@@ -99,7 +105,9 @@ impl Serving {
             if let Some(facts) = board.nodes().get(name).filter(|_| node.counts(now, begins)) {
                 counted.extend(facts.published());
             }
-            let due = node.due().filter(|due| *due > now);
+            let belief_ends = Some(self.believes_until).filter(|_| node.is_inherited);
+            let due = node.due().into_iter().chain(belief_ends);
+            let due = due.filter(|due| *due > now).min();
             self.due = self.due.into_iter().chain(due).min();
         }
         if !counted.is_empty() {
@@ -150,6 +158,7 @@ impl Node {
     fn settle(&mut self, now: Instant) {
         if self.stops.is_some_and(|(_, when)| when <= now) {
             self.serves = false;
+            self.is_inherited = false;
         }
     }
 
@@ -177,8 +186,9 @@ fn evidence(processes: &[&NodeStatus]) -> Evidence {
     each.min().unwrap_or(Evidence::Lost)
 }
 
-/// A new leader sees all data planes by then.
+/// A new leader sees all data planes by then that can reach it.
 const INHERIT: Duration = Duration::from_secs(60);
+const BELIEVE: Duration = Duration::from_secs(3600);
 /// Kubernetes moves pods away after five minutes; a client that meets a dead node is to be spared earlier.
 const UNREADY: Duration = Duration::from_secs(60);
 /// The next process of a node connects by then, if there is to be one.

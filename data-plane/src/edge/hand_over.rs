@@ -24,7 +24,8 @@ impl Edge {
         self.listeners.take_over(sockets)
     }
 
-    /// Returns copies of the open listening sockets, for another process. Both accept on them from then on.
+    /// Returns copies of the open listening sockets, for another process. Both accept on them from then on; this one opens no
+    /// others until the other serves ([`Self::stop_accepting`]) or is gone ([`Self::accept_again`]).
     ///
     /// # Errors
     ///

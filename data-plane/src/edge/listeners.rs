@@ -37,6 +37,8 @@ enum Mode {
     // What is wanted is opened.
     #[default]
     Open,
+    // Another process is about to take over: this one opens nothing that the other would then find taken.
+    Giving,
     // Not yet: another process may hand over what is wanted.
     Held,
     // Another process accepts on some of the sockets; nothing else is opened.
@@ -105,9 +107,12 @@ impl Listeners {
         addresses.into_iter().filter(is_open).collect()
     }
 
-    /// Returns copies of the open sockets, for another process.
+    /// Returns copies of the open sockets, for another process. No other is opened until that one serves or is gone.
     pub(super) fn give(&self) -> io::Result<Vec<TcpListener>> {
         let mut state = self.state();
+        if state.mode == Mode::Open {
+            state.mode = Mode::Giving;
+        }
         state.sharers += 1;
         state.open.values().map(OpenListener::socket).collect()
     }
@@ -130,7 +135,7 @@ impl Listeners {
     /// Accepts again: the other process is gone.
     pub(super) fn accept_again(&self) {
         let mut state = self.state();
-        if state.mode == Mode::HandedOver {
+        if matches!(state.mode, Mode::Giving | Mode::HandedOver) {
             state.mode = Mode::Open;
             self.reconcile(&mut state, Vec::new());
         }
@@ -203,11 +208,12 @@ impl Listeners {
             return;
         };
         handed.extend(self.close_removed(wanted, open, shared));
-        failed.clear();
+        // What is not tried now has failed for the same reason still.
+        failed.retain(|name, _| *mode == Mode::Giving && wanted.contains_key(name));
         for (name, listener) in wanted {
             let address = self.addresses.get(&**name).copied();
             let opened = match (open.get_mut(name), *mode) {
-                (Some(open), Mode::Open) => {
+                (Some(open), Mode::Open | Mode::Giving) => {
                     open.change(listener);
                     self.acceptor.accept(open)
                 }
@@ -222,7 +228,7 @@ impl Listeners {
                         open.insert(Arc::clone(name), listener);
                     })
                 }
-                (None, Mode::Held | Mode::HandedOver | Mode::Closed) => Ok(()),
+                (None, Mode::Giving | Mode::Held | Mode::HandedOver | Mode::Closed) => Ok(()),
             };
             if let Err(error) = opened {
                 let problem = self.problem(listener, address, &error);

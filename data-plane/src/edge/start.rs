@@ -31,6 +31,7 @@ impl Edge {
         let shared = Arc::new(Shared {
             tls: tls::server_config(Arc::clone(&served)).map_err(EdgeError::Tls)?,
             served,
+            most_connections: config.most_connections,
             endpoints_stale: AtomicBool::new(false),
             endpoints_unsure: AtomicBool::new(false),
             phase: watch::Sender::new(Phase::Serving),

@@ -192,6 +192,7 @@ impl Hold<'_> {
                 },
                 Act::Close(peer) => self.end(peer),
                 Act::Stop(peer) => self.stop(peer),
+                Act::Keep => self.own.edge.accept_again(),
                 Act::Resume => {
                     tracing::warn!("the data plane that took over is gone; this one accepts again");
                     self.own.edge.accept_again();

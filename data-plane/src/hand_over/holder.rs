@@ -43,6 +43,8 @@ pub(super) enum Act {
     Close(PeerId),
     /// Stop accepting what this one has taken.
     Stop(PeerId),
+    /// The one that was about to take over is gone: nothing is to be left to it any more.
+    Keep,
     /// Accept again.
     Resume,
     /// Close all copies of the sockets, and tell it then.
@@ -140,7 +142,9 @@ impl Holder {
                 vec![Act::Resume]
             };
         }
-        self.answer_all(serves)
+        let mut acts = vec![Act::Keep];
+        acts.extend(self.answer_all(serves));
+        acts
     }
 
     /// This process was told to stop.
@@ -233,7 +237,7 @@ mod tests {
         let mut holder = holder();
         holder.greeted(1, born(11), true);
         holder.takes(1, true);
-        assert_eq!(holder.gone(1, true), []);
+        assert_eq!(holder.gone(1, true), [Act::Keep]);
         assert!(holder.is_asked());
         assert_eq!(handed_over().gone(1, true), [Act::Resume]);
         let mut leaving = handed_over();
@@ -266,7 +270,7 @@ mod tests {
         holder.greeted(1, born(11), true);
         holder.greeted(2, born(12), true);
         holder.takes(1, true);
-        assert_eq!(holder.gone(1, true), [Act::Offer(2)]);
+        assert_eq!(holder.gone(1, true), [Act::Keep, Act::Offer(2)]);
         assert_eq!(holder.takes(2, true), Act::Give(2));
     }
 
@@ -302,7 +306,7 @@ mod tests {
                             connected.remove(&peer);
                             acts.extend(holder.gone(peer, true));
                         }
-                        Act::Offer(_) | Act::Wait(..) | Act::Give(_) | Act::LetGo(_) => {}
+                        Act::Offer(_) | Act::Wait(..) | Act::Give(_) | Act::Keep | Act::LetGo(_) => {}
                     }
                 }
                 prop_assert_eq!(accepts, holder.is_asked());

@@ -49,8 +49,8 @@ impl Cores {
         let Some(intake) = self.least_busy() else {
             return;
         };
-        let limit = self.shared.served.load().settings.limits.connections as usize;
-        if self.connections() >= limit {
+        let allowed = self.shared.served.load().settings.limits.connections as usize;
+        if self.connections() >= allowed.min(self.shared.most_connections) {
             intake.counters.over_limit.fetch_add(1, Ordering::Relaxed);
             return;
         }

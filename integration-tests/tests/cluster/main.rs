@@ -13,6 +13,7 @@
     reason = "tests"
 )]
 
+mod knocking;
 mod needs;
 mod run;
 mod scenarios;

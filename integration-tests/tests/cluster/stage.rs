@@ -93,7 +93,7 @@ impl Stage {
 
     /// The pods of a namespace.
     pub(crate) fn pods(&self, namespace: &str) -> anyhow::Result<Vec<Pod>> {
-        let template = "{range .items[*]}{.metadata.name} {.spec.nodeName} {.status.podIP} \
+        let template = "{range .items[*]}{.metadata.name} {.spec.nodeName} \
                         x{.metadata.deletionTimestamp}{\"\\n\"}{end}";
         let listed = self.nodes.cluster().kubectl(&[
             "get",
@@ -106,7 +106,6 @@ impl Stage {
             Some(Pod {
                 name: words.next()?.to_owned(),
                 node: words.next()?.to_owned(),
-                ip: words.next()?.to_owned(),
                 leaving: words.next()? != "x",
             })
         };
@@ -182,6 +181,20 @@ impl Stage {
         .await
     }
 
+    /// Cordons node-3, and waits until no backend is on it: what a lost pod was answering is lost, whoever is in front.
+    pub(crate) async fn move_backends_off_node_3(&self) -> anyhow::Result<()> {
+        self.kubectl("cordon node-3")?;
+        for pod in self.pods("honeydue")? {
+            if pod.node == "node-3" {
+                self.kubectl(&format!("delete pod {} --namespace=honeydue", pod.name))?;
+            }
+        }
+        for deployment in ["deployment/api", "deployment/admin"] {
+            self.wait_until_rolled_out("honeydue", deployment).await?;
+        }
+        self.wait_until_served(&ALL_NODES).await
+    }
+
     /// Waits until the cluster is as the next scenario wants it: all nodes ready, everything rolled out and served.
     pub(crate) fn calm_down(&mut self) -> anyhow::Result<()> {
         self.nodes.wait_until_ready()?;
@@ -234,7 +247,6 @@ impl Stage {
 pub(crate) struct Pod {
     pub(crate) name: String,
     pub(crate) node: String,
-    pub(crate) ip: String,
     pub(crate) leaving: bool,
 }
 

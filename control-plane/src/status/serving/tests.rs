@@ -238,5 +238,15 @@ fn a_new_leader_withdraws_nothing_for_a_minute() {
     assert_eq!(counted(&serving), ["1", "2", "3", "4"]);
     assert_eq!(serving.due(), Some(start + INHERIT));
     serving.look(start + INHERIT, &board, &all);
-    assert_eq!(counted(&serving), ["4"], "nobody else was seen to serve");
+    assert_eq!(
+        counted(&serving),
+        ["1", "4"],
+        "one drained, one is not ready"
+    );
+    assert_eq!(serving.due(), Some(start + BELIEVE));
+    serving.look(start + BELIEVE - SECOND, &board, &all);
+    assert_eq!(counted(&serving), ["1", "4"], "it may be cut off");
+    serving.look(start + BELIEVE, &board, &all);
+    assert_eq!(counted(&serving), ["4"]);
+    assert_eq!(serving.due(), None);
 }

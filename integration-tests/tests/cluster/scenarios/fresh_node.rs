@@ -1,11 +1,14 @@
-//! A data plane starts where nothing is on its disk and nobody hands anything over: it refuses connections until it has a
-//! snapshot, and then serves. Never does it answer 404 for a host that is known.
+//! A machine that was never there joins as node-3, while there is no control plane: nothing is on its disk, and nobody hands
+//! anything over. It refuses connections until it has a snapshot, and then serves. Never does it answer 404 for a host that
+//! is known.
 
 use std::io;
+use std::time::Duration;
 
-use anyhow::{bail, ensure};
+use anyhow::{Context as _, bail, ensure};
 use sluice_integration_tests::client::{ClientError, Destination, fetch};
 use sluice_integration_tests::wait;
+use tokio::time::Instant;
 
 use crate::run::LIMIT;
 use crate::stage::Stage;
@@ -14,36 +17,25 @@ use crate::traffic::{Traffic, http};
 
 pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
     stage.outside(async |stage| {
-        let traffic = Traffic::through(&[0, 1]);
-        traffic.wait_for_more(300).await?;
+        stage.move_backends_off_node_3().await?;
         // Without a control plane first, so that the time without a snapshot is long enough to be seen.
         stage.scale_control_plane(0).await?;
-        let pods = stage.pods("sluice-data-plane")?;
-        let there = pods.iter().find(|pod| pod.node == "node-3");
-        let Some(there) = there else {
-            bail!("there is no data plane on node-3")
-        };
-        stage.kubectl(&format!(
-            "delete pod {} --namespace=sluice-data-plane --wait=false",
-            there.name
-        ))?;
-        let fresh = async || -> anyhow::Result<()> {
-            let pods = stage.pods("sluice-data-plane")?;
-            let fresh = pods
-                .iter()
-                .any(|pod| pod.node == "node-3" && pod.name != there.name && !pod.ip.is_empty());
-            ensure!(fresh, "{pods:?}");
-            Ok(())
-        };
-        wait::until("a fresh pod on node-3", LIMIT, fresh).await?;
-        for _ in 0..100 {
+        let traffic = Traffic::through(&[0, 1]);
+        traffic.wait_for_more(300).await?;
+        stage.nodes.replace(2)?;
+        stage.wait_until_it_starts("node-3").await?;
+        let (since, mut refused) = (Instant::now(), 0);
+        while since.elapsed() < WITHOUT_A_SNAPSHOT {
+            let answered = refused_or_served().await?;
             ensure!(
-                refused_or_served().await?.is_none(),
-                "it serves without a snapshot"
+                answered.is_none(),
+                "it answers {answered:?} without a snapshot"
             );
+            refused += 1;
         }
+        // It is the process that refuses, not a node without one.
+        stage.wait_until_it_starts("node-3").await?;
         stage.scale_control_plane(2).await?;
-        let mut refused = 0;
         let serves = wait::until(
             "node-3 to serve",
             LIMIT,
@@ -60,13 +52,32 @@ pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
         if status != 200 {
             row.broken(format_args!("its first answer was {status}"));
         }
-        row.note(format_args!(
-            "refused {} times, then {status}",
-            refused + 100
-        ));
+        row.note(format_args!("refused {refused} times, then {status}"));
         traffic.stop(row).await;
         Ok(())
     })
+}
+
+impl Stage {
+    /// Waits until the data plane of this node runs and says that it starts.
+    async fn wait_until_it_starts(&self, node: &str) -> anyhow::Result<()> {
+        wait::until(
+            &format!("a data plane that starts on {node}"),
+            LIMIT,
+            async || {
+                let pods = self.pods("sluice-data-plane")?;
+                let there = pods.iter().find(|pod| pod.node == node && !pod.leaving);
+                let there = there.with_context(|| format!("there is none: {pods:?}"))?;
+                let status = self.kubectl(&format!(
+                    "exec {} --namespace=sluice-data-plane -- /sluice-data-plane status",
+                    there.name
+                ))?;
+                ensure!(status.contains("\"state\": \"starting\""), "{status}");
+                anyhow::Ok(())
+            },
+        )
+        .await
+    }
 }
 
 /// One look at the node: refused (`None`), or a status.
@@ -85,3 +96,5 @@ async fn refused_or_served() -> anyhow::Result<Option<u16>> {
         Err(error) => bail!("neither refused nor answered: {}", error.chain()),
     }
 }
+
+const WITHOUT_A_SNAPSHOT: Duration = Duration::from_secs(5);

@@ -6,22 +6,13 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::time::Instant;
 
-use crate::stage::{ALL_NODES, Stage, wait_for_200};
+use crate::stage::{Stage, wait_for_200};
 use crate::table::Row;
 use crate::traffic::Traffic;
 
 pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
     stage.outside(async |stage| {
-        stage.kubectl("cordon node-3")?;
-        for pod in stage.pods("honeydue")? {
-            if pod.node == "node-3" {
-                stage.kubectl(&format!("delete pod {} --namespace=honeydue", pod.name))?;
-            }
-        }
-        for deployment in ["deployment/api", "deployment/admin"] {
-            stage.wait_until_rolled_out("honeydue", deployment).await?;
-        }
-        stage.wait_until_served(&ALL_NODES).await?;
+        stage.move_backends_off_node_3().await?;
         stage.scale_control_plane(0).await?;
         let traffic = Traffic::through(&[0, 1]);
         stage.nodes.node(2).power_off()?;

@@ -1,4 +1,5 @@
-//! The control plane's authority and the certificates of both planes are renewed ten times over, while everything runs.
+//! The control plane's authority and the certificates of both planes are renewed ten times over, and the seal key twice at
+//! once, while everything runs.
 
 use std::time::Duration;
 
@@ -18,11 +19,7 @@ pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
         traffic.wait_for_more(300).await?;
         let mut last = stage.data_plane_certificate()?;
         for _ in 0..RENEWALS {
-            stage.kubectl(&format!(
-                "exec deployment/sluice-control-plane --namespace=sluice-system -- \
-                 /sluice-control-plane renew authority --overlap {}s",
-                OVERLAP.as_secs()
-            ))?;
+            stage.renew(&format!("authority --overlap {}s", OVERLAP.as_secs()))?;
             let renewed = wait::until("another data-plane certificate", LIMIT, async || {
                 let now = stage.data_plane_certificate()?;
                 ensure!(now != last, "it is still the same");
@@ -30,13 +27,16 @@ pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
             });
             last = renewed.await?;
         }
-        let opened = stage.streams_opened()? - before;
+        let opened = stage.streams_opened()?.saturating_sub(before);
         row.note(format_args!(
             "{RENEWALS} renewals, {opened} streams opened anew"
         ));
         if opened > MOST_STREAMS {
             row.broken(format_args!("the nodes opened {opened} streams anew"));
         }
+        // The next data planes know no seal key that those of now were started with.
+        stage.renew("seal")?;
+        stage.renew("seal")?;
         // With what there is now, whoever starts afresh still gets in.
         stage
             .restart("sluice-data-plane", "daemonset/sluice-data-plane")
@@ -48,6 +48,12 @@ pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
 }
 
 impl Stage {
+    fn renew(&self, what: &str) -> anyhow::Result<String> {
+        self.kubectl(&format!(
+            "exec deployment/sluice-control-plane --namespace=sluice-system -- /sluice-control-plane renew {what}"
+        ))
+    }
+
     fn data_plane_certificate(&self) -> anyhow::Result<String> {
         self.kubectl(
             "get secret sluice-data-plane-identity --namespace=sluice-data-plane \

@@ -1,5 +1,6 @@
 //! The data plane is rolled out anew: the new pod on each node takes the listening sockets over from the old one.
 
+use crate::knocking::Knocking;
 use crate::stage::{ALL_NODES, Stage};
 use crate::table::Row;
 use crate::traffic::Traffic;
@@ -8,8 +9,10 @@ pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
     let times = stage.rounds();
     let enough = if stage.full { 60_000 } else { 10_000 };
     stage.outside(async |stage| {
+        row.note(format_args!("{times} rollouts"));
         let traffic = Traffic::through(&ALL_NODES);
         traffic.wait_for_more(300).await?;
+        let knocking = Knocking::at(&ALL_NODES);
         for time in 1..=times {
             stage
                 .restart("sluice-data-plane", "daemonset/sluice-data-plane")
@@ -19,11 +22,11 @@ pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
                 traffic.failed()
             );
         }
+        knocking.stop(row).await;
         while traffic.answered() < enough {
             traffic.wait_for_more(300).await?;
         }
         traffic.stop(row).await;
-        row.note(format_args!("{times} rollouts"));
         Ok(())
     })
 }

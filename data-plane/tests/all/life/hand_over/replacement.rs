@@ -289,6 +289,32 @@ async fn a_listener_with_a_new_name_keeps_its_socket() {
     assert_eq!(load.end().await.1, Vec::<String>::new());
 }
 
+// Whichever of the two processes opened it, the other could not, and would never be ready.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_becomes_free_in_the_middle_goes_to_the_new_process() {
+    let site = Site::new();
+    let web = Backend::saying("web").await;
+    let resources = shop(web.address);
+    let mut control_plane = site.control_plane().await;
+    let holder = std::net::TcpListener::bind(site.https()).unwrap();
+    let old = site.data_plane();
+    let _session = control_plane.serve(7, &resources).await;
+    eventually("what can be opened is", async || {
+        fetch(site.http()).await.is_ok()
+    })
+    .await;
+    let pod = site.pod("new");
+    let _new = pod.start();
+    let _session_of_new = current(&mut control_plane, &resources).await;
+    pod.part("holder").await;
+    drop(holder);
+    pod.ready().await;
+    site.first_part("handed over").await;
+    assert!(old.end(Signal::TERM).await.success());
+    tokio::net::TcpStream::connect(site.https()).await.unwrap();
+    fetch(site.http()).await.unwrap();
+}
+
 /// Takes the stream of a new process and tells it that what it was handed is current.
 async fn current(control_plane: &mut ControlPlane, resources: &[Resource]) -> Session {
     let target = Snapshot::of(resources);

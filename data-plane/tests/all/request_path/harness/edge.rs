@@ -30,6 +30,7 @@ impl TestEdge {
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let listen = ["http", "https"].map(|name| (name.to_owned(), any_port));
         let config = EdgeConfig {
+            most_connections: usize::MAX,
             node: "node-a".to_owned(),
             cores: NonZeroUsize::new(2).unwrap(),
             listen: BTreeMap::from(listen),

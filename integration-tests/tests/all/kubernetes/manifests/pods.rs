@@ -54,6 +54,21 @@ fn the_scheduler_may_put_a_new_data_plane_beside_the_old_one() {
     );
 }
 
+#[test]
+fn a_data_plane_may_use_the_memory_of_all_connections_that_it_takes() {
+    let cluster = Cluster::start().unwrap();
+    apply(&cluster, &manifests());
+    let fields = "jsonpath={.spec.template.spec.containers[0].resources.limits.memory}";
+    let data_plane = ["get", "daemonset", "sluice-data-plane", "--output", fields];
+    let told = cluster
+        .kubectl(&[&data_plane[..], &["--namespace=sluice-data-plane"]].concat())
+        .unwrap();
+    let limit = told.strip_suffix("Gi").unwrap().parse::<u64>().unwrap() << 20;
+    let connections = u64::from(sluice_proto::Settings::default().limits.connections);
+    // In KiB, as docs/sizing.md has them: of an idle TLS connection, and of 10,000 Ingresses while they are replaced.
+    assert!(connections * 31 + 2 * (65 << 10) < limit, "{connections}");
+}
+
 /// A pod of the template of Sluice's workload of this kind.
 fn pod(cluster: &Cluster, kind: &str, namespace: &str, change: impl FnOnce(&mut Value)) -> String {
     let selector = "--selector=app.kubernetes.io/name=sluice";
