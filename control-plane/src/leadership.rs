@@ -109,6 +109,8 @@ pub struct Standing {
     leadership: watch::Sender<Leadership>,
     metrics: Arc<Metrics>,
     last_failure: Option<String>,
+    /// A write of the Lease was begun, and may have come to pass.
+    is_claiming: bool,
 }
 
 impl Standing {
@@ -129,6 +131,7 @@ impl Standing {
             leadership,
             metrics,
             last_failure: None,
+            is_claiming: false,
         };
         (standing, receiver)
     }
@@ -145,7 +148,7 @@ impl Standing {
                 break;
             }
         }
-        if self.election.holds() {
+        if self.election.holds() || self.is_claiming {
             tracing::info!("gives up the Lease");
             self.lease.release(self.election.identity()).await?;
         }
@@ -182,7 +185,9 @@ impl Standing {
         let found = self.lease.read().await?;
         let record = found.as_ref().map(lease::record);
         if let Some(claim) = self.election.look(record, began, may_lead) {
+            self.is_claiming = true;
             let claimed = self.lease.write(found, &claim).await?;
+            self.is_claiming = false;
             self.election.claimed(claimed, began);
         }
         Ok(())

@@ -273,7 +273,7 @@ async fn metrics_port(args: &RunArgs) -> anyhow::Result<Option<Arc<MetricsPort>>
     };
     let port = MetricsPort::new(address, args.node.clone());
     if args.hand_over == OnOff::Off {
-        port.bind().await.with_context(|| {
+        port.bind().with_context(|| {
             format!("cannot listen on {address} for metrics; give another --metrics-address")
         })?;
     }

@@ -74,7 +74,7 @@ pub struct RunArgs {
     pub node: String,
 
     /// Where the control plane's stream is. All addresses that the name resolves to are tried.
-    #[arg(long, env = "SLUICE_CONTROL_PLANE", value_name = "HOST:PORT")]
+    #[arg(long, env = "SLUICE_CONTROL_PLANE", value_name = "HOST:PORT", value_parser = host_and_port)]
     pub control_plane: String,
 
     /// The folder that the control plane made for data planes: ca.crt, tls.crt, tls.key and seal.key.
@@ -225,6 +225,19 @@ const ABOUT: &str = "Proxies the traffic of one node by the snapshot that the co
 const MORE: &str = "Without a command it runs, until SIGTERM or SIGINT: then it finishes what is in flight and ends. The \
                     commands ask the one that runs, over its admin socket.";
 
+fn host_and_port(text: &str) -> Result<String, String> {
+    let split = text.rsplit_once(':');
+    let is_good = split.is_some_and(|(host, port)| {
+        let is_bracketed = host.starts_with('[') && host.ends_with(']');
+        let is_host = !host.is_empty() && (is_bracketed || !host.contains(':'));
+        is_host && port.parse::<u16>().is_ok_and(|port| port > 0)
+    });
+    if is_good {
+        return Ok(text.to_owned());
+    }
+    Err("expected a name or an address and a port, such as sluice-control-plane.sluice-system.svc:8443".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -276,6 +289,18 @@ mod tests {
         assert!(parse(&["ready"]).is_err());
         let error = parse(&[]).unwrap_err().to_string();
         assert!(error.contains("--node"), "{error}");
+    }
+
+    #[test]
+    fn the_control_plane_has_a_port() {
+        for good in ["c:8443", "c.svc:1", "10.0.0.1:8443", "[::1]:8443"] {
+            assert!(host_and_port(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "c", "c:", ":8443", "c:0", "c:65536", "::1:8443", "http://c", "",
+        ] {
+            assert!(host_and_port(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -125,6 +125,11 @@ impl Edge {
         problems
     }
 
+    /// Returns why listeners are not open that should be.
+    pub(crate) fn listener_problems(&self) -> Vec<Problem> {
+        self.listeners.problems()
+    }
+
     /// Says whether endpoints may be somebody else's by now: backends are then reached through their Service.
     pub fn set_endpoints_stale(&self, stale: bool) {
         self.shared.endpoints_stale.store(stale, Ordering::Relaxed);

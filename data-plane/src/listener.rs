@@ -9,7 +9,7 @@ mod close;
 
 use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -21,6 +21,7 @@ use tokio::time::interval;
 
 use crate::cores::{CoreLoad, Intake, Shared, TICK};
 use crate::listener::accept::{Cores, accept};
+pub(crate) use crate::listener::bind::listen;
 
 /// What a connection needs to know of the listener that accepted it.
 #[derive(Debug)]
@@ -107,7 +108,7 @@ impl Acceptor {
     ) -> io::Result<OpenListener> {
         let socket = match socket {
             Some(socket) => socket,
-            None => bind::bind(listener, address)?,
+            None => listen(place(listener, address))?,
         };
         let mut open = OpenListener {
             listener: listener.clone(),
@@ -218,9 +219,19 @@ impl OpenListener {
 
 /// Returns whether a listener that wants to be at `address`, or at its own, is at home on a socket that is bound here.
 pub(crate) fn fits(bound: SocketAddr, listener: &Listener, address: Option<SocketAddr>) -> bool {
-    match (address, listener.address) {
-        (Some(address), _) => address == bound,
-        (None, Some(ip)) => bound == SocketAddr::new(ip, listener.port),
-        (None, None) => bound.ip().is_unspecified() && bound.port() == listener.port,
-    }
+    is_at(bound, place(listener, address))
+}
+
+fn place(listener: &Listener, address: Option<SocketAddr>) -> SocketAddr {
+    const EVERYWHERE: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+    let own = SocketAddr::new(listener.address.unwrap_or(EVERYWHERE), listener.port);
+    address.unwrap_or(own)
+}
+
+/// Returns whether a socket that is bound there is one that [`listen`] makes for this address.
+pub(crate) fn is_at(bound: SocketAddr, address: SocketAddr) -> bool {
+    let is_everywhere = address.ip() == Ipv6Addr::UNSPECIFIED
+        && bound.ip().is_unspecified()
+        && bound.port() == address.port();
+    bound == address || is_everywhere
 }

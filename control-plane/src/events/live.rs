@@ -99,7 +99,7 @@ impl Tracker {
 
 /// Returns the Ingresses of a change that every connected node has.
 fn became_live(change: &Arrived, nodes: &Nodes, now: Instant) -> Vec<Live> {
-    let (live, total) = count(nodes, change.generation);
+    let reach = reach(nodes, change.generation);
     let ingresses = change.ingresses.iter();
     ingresses
         .filter(|(ingress, _)| !is_refused(ingress, nodes))
@@ -107,14 +107,14 @@ fn became_live(change: &Arrived, nodes: &Nodes, now: Instant) -> Vec<Live> {
             let took = text(now.saturating_duration_since(*since));
             Live {
                 ingress: ingress.clone(),
-                note: format!("live on {live} of {total} nodes after {took}"),
+                note: format!("live on {reach} after {took}"),
             }
         })
         .collect()
 }
 
-/// Returns how many of how many nodes have this generation or a later one.
-fn count(nodes: &Nodes, generation: u64) -> (usize, usize) {
+/// Returns in words which nodes have this generation or a later one.
+fn reach(nodes: &Nodes, generation: u64) -> String {
     let mut names: Vec<(&str, bool)> = Vec::new();
     for (process, status) in nodes.iter() {
         let has = status.disconnected.is_none() && status.acked_generation >= generation;
@@ -124,7 +124,22 @@ fn count(nodes: &Nodes, generation: u64) -> (usize, usize) {
             _ => names.push((&process.node, has)),
         }
     }
-    (names.iter().filter(|(_, has)| *has).count(), names.len())
+    let lacking = names.iter().filter(|(_, has)| !has);
+    let lacking: Vec<_> = lacking.map(|(name, _)| *name).collect();
+    let (live, total) = (names.len() - lacking.len(), names.len());
+    let without = match lacking.get(..MOST_NAMED.min(lacking.len())) {
+        None | Some([]) => String::new(),
+        Some(named) => format!(
+            " (not on {}{}: not connected)",
+            named.join(", "),
+            if named.len() < lacking.len() {
+                " and others"
+            } else {
+                ""
+            }
+        ),
+    };
+    format!("{live} of {total} nodes{without}")
 }
 
 /// Returns whether a node refuses a route of this Ingress: that is told as a problem.
@@ -142,6 +157,8 @@ fn text(took: Duration) -> String {
     }
 }
 
+/// Of a hundred nodes that are away, an Event does not name all.
+const MOST_NAMED: usize = 5;
 const MOST_PENDING: usize = 256;
 /// What took so long is no longer news.
 const FORGET: Duration = Duration::from_secs(600);
@@ -221,7 +238,10 @@ mod tests {
         };
         assert_eq!(*took, Duration::from_millis(35));
         assert_eq!(lives[0].ingress.name, "web");
-        assert_eq!(lives[0].note, "live on 2 of 3 nodes after 35 ms");
+        assert_eq!(
+            lives[0].note,
+            "live on 2 of 3 nodes (not on c: not connected) after 35 ms"
+        );
         assert_eq!(tracker.look(&all, now), [], "it is told once");
     }
 

@@ -113,11 +113,32 @@ async fn clear_one(client: &kube::Client, ingress: &Ingress) -> kube::Result<()>
     let metadata = &ingress.metadata;
     let namespace = metadata.namespace.as_deref().unwrap_or_default();
     let name = metadata.name.as_deref().unwrap_or_default();
-    let version = metadata.resource_version.as_deref().unwrap_or_default();
-    match patch(client, namespace, name, version, &BTreeSet::new()).await {
-        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-        cleared => cleared,
+    let class = class(ingress);
+    let mut version = metadata.resource_version.clone().unwrap_or_default();
+    for _ in 0..MOST_CONFLICTS {
+        match patch(client, namespace, name, &version, &BTreeSet::new()).await {
+            Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(()),
+            Err(kube::Error::Api(status)) if status.code == 409 => {}
+            cleared => return cleared,
+        }
+        // Somebody has changed it since. It is still ours, unless it went to another class.
+        let ingresses: Api<Ingress> = Api::namespaced(client.clone(), namespace);
+        match ingresses.get_opt(name).await? {
+            Some(now) if self::class(&now) == class => {
+                version = now.metadata.resource_version.unwrap_or_default();
+            }
+            _ => return Ok(()),
+        }
     }
+    patch(client, namespace, name, &version, &BTreeSet::new()).await
+}
+
+fn class(ingress: &Ingress) -> (Option<String>, Option<String>) {
+    let annotations = ingress.metadata.annotations.as_ref();
+    let annotation = annotations.and_then(|all| all.get("kubernetes.io/ingress.class"));
+    let spec = ingress.spec.as_ref();
+    let class = spec.and_then(|spec| spec.ingress_class_name.clone());
+    (class, annotation.cloned())
 }
 
 fn name(ingress: &Ingress) -> String {
@@ -128,3 +149,6 @@ fn name(ingress: &Ingress) -> String {
         metadata.name.as_deref().unwrap_or_default()
     )
 }
+
+/// How often another write may come between reading an Ingress and clearing its status.
+const MOST_CONFLICTS: usize = 5;

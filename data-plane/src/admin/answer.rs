@@ -99,7 +99,7 @@ impl Admin {
         if self.health.edge.snapshot().is_empty() {
             return "no snapshot yet, so no listener is open\n".to_owned();
         }
-        let problems = self.health.problems();
+        let problems = self.health.edge.listener_problems();
         let problems = problems.iter().map(|problem| format!("{problem}\n"));
         format!(
             "not all listeners are open\n{}",

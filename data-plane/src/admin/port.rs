@@ -11,6 +11,8 @@ use sluice_proto::{ObjectReference, Problem};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use crate::listener::{is_at, listen};
+
 /// The port for metrics of one process.
 #[derive(Debug)]
 pub(crate) struct MetricsPort {
@@ -47,9 +49,8 @@ impl MetricsPort {
     /// # Errors
     ///
     /// If somebody else holds it, or it is not an address of this machine.
-    pub(crate) async fn bind(&self) -> io::Result<()> {
-        let listener = tokio::net::TcpListener::bind(self.address).await?;
-        self.open(listener.into_std()?);
+    pub(crate) fn bind(&self) -> io::Result<()> {
+        self.open(listen(self.address)?);
         Ok(())
     }
 
@@ -69,7 +70,7 @@ impl MetricsPort {
         let bound = socket
             .local_addr()
             .ok()
-            .filter(|bound| *bound == self.address)?;
+            .filter(|bound| is_at(*bound, self.address))?;
         if matches!(*self.state.borrow(), State::Open(_) | State::Closed) {
             return None;
         }
@@ -87,7 +88,7 @@ impl MetricsPort {
 
     /// Leaves it to the other process, if that has taken it.
     pub(crate) fn stop_accepting(&self, taken: &[SocketAddr]) {
-        if taken.contains(&self.address) {
+        if taken.iter().any(|taken| is_at(*taken, self.address)) {
             self.state.send_if_modified(|state| match state {
                 State::Open(socket) => {
                     *state = State::HandedOver(Arc::clone(socket));
@@ -133,7 +134,7 @@ impl MetricsPort {
             match now {
                 State::Open(socket) => return socket,
                 State::Wanted => {
-                    if let Err(error) = self.bind().await {
+                    if let Err(error) = self.bind() {
                         self.note(&error);
                         tokio::select! {
                             _ = state.changed() => {}

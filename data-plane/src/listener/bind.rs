@@ -1,28 +1,28 @@
-//! Binds the socket of a listener.
+//! Binds listening sockets.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
-use sluice_proto::Listener;
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// Returns the socket of this listener, bound to `address` if it is given instead of the listener's own.
-pub(super) fn bind(listener: &Listener, address: Option<SocketAddr>) -> io::Result<TcpListener> {
-    if let Some(address) = address {
-        return listen(address);
-    }
-    if let Some(ip) = listener.address {
-        return listen(SocketAddr::new(ip, listener.port));
-    }
-    let every = |ip: IpAddr| listen(SocketAddr::new(ip, listener.port));
-    match every(Ipv6Addr::UNSPECIFIED.into()) {
-        // A machine without IPv6.
-        Err(error) if no_such_family(&error) => every(Ipv4Addr::UNSPECIFIED.into()),
-        bound => bound,
+/// Returns a socket that listens there. `[::]` is every address of the machine, also of one that has no IPv6.
+///
+/// # Errors
+///
+/// If somebody else does, or this machine does not have the address.
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    match listen_exactly(address) {
+        Err(error) if address.ip() == Ipv6Addr::UNSPECIFIED && no_such_family(&error) => {
+            listen_exactly(SocketAddr::new(
+                Ipv4Addr::UNSPECIFIED.into(),
+                address.port(),
+            ))
+        }
+        listens => listens,
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+fn listen_exactly(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,

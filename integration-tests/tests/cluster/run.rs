@@ -79,13 +79,14 @@ fn images() -> anyhow::Result<Vec<PathBuf>> {
     let test_images = output.join("test");
     let script = repository().join("integration-tests/src/nodes/test-images");
     run(Command::new(script).arg(echo).arg(&test_images))?;
-    let mut archives = Vec::new();
-    for folder in [&output, &test_images] {
-        for entry in std::fs::read_dir(folder)? {
-            let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == "tar") {
-                archives.push(path);
-            }
+    // By their names: an older version may still be beside them.
+    let mut archives: Vec<_> = ["control-plane", "data-plane"]
+        .map(|plane| output.join(format!("{plane}-{}-amd64.tar", env!("CARGO_PKG_VERSION"))))
+        .into();
+    for entry in std::fs::read_dir(&test_images)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "tar") {
+            archives.push(path);
         }
     }
     archives.sort();

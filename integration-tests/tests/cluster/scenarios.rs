@@ -80,7 +80,7 @@ pub(crate) const ALL: [Scenario; 13] = [
     },
     Scenario {
         name: "fresh-node",
-        event: "a data plane starts on a node that has nothing on its disk",
+        event: "a machine that was never there joins while the control plane is away",
         short: false,
         run: fresh_node::run,
     },
@@ -98,7 +98,7 @@ pub(crate) const ALL: [Scenario; 13] = [
     },
     Scenario {
         name: "renewals",
-        event: "authority and certificates are renewed ten times",
+        event: "authority and certificates are renewed ten times, the seal key twice",
         short: false,
         run: renewals::run,
     },
