@@ -1,5 +1,6 @@
-//! What a data plane has that could open the cluster: nothing. Its pod's files and environment hold no credentials, and
-//! from where it is, the API server answers no request for a resource.
+//! What a data plane has that could open the cluster: nothing. Its pod's files and environment hold no credentials, by name
+//! or by content, and from where it is, the API server answers no request for a resource, whether it shows the certificate
+//! that it has or none.
 
 use anyhow::{Context as _, ensure};
 
@@ -24,14 +25,27 @@ pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
         "{} files and variables, no credentials",
         found.lines().count()
     ));
+    let held = stage.nodes.node(0).run(&["bash", "-c", CONTENTS])?;
+    ensure!(
+        held.contains("/identity/") && held.contains("/snapshot"),
+        "the files that matter were not looked into: {held}"
+    );
+    for line in held.lines().filter(|line| line.starts_with("holds")) {
+        row.broken(format_args!("a token or a kubeconfig: {line}"));
+    }
     for path in RESOURCES {
         let url = format!("https://10.96.0.1:443{path}");
-        let status = stage.nodes.node(0).run(&["python3", "-c", ASK, &url])?;
-        let status: u16 = status.trim().parse().with_context(|| status.clone())?;
-        if ![401, 403].contains(&status) {
-            row.broken(format_args!(
-                "the API server answers {status} to GET {path}"
-            ));
+        for shown in ["nothing", "its certificate"] {
+            let status = stage
+                .nodes
+                .node(0)
+                .run(&["python3", "-c", ASK, &url, shown])?;
+            let status: u16 = status.trim().parse().with_context(|| status.clone())?;
+            if ![401, 403].contains(&status) {
+                row.broken(format_args!(
+                    "the API server answers {status} to GET {path} of who shows {shown}"
+                ));
+            }
         }
     }
     row.note(format_args!(
@@ -51,11 +65,30 @@ grep --text -c . /proc/$process/root/proc/mounts >/dev/null && cut -d' ' -f1-3 /
 tr '\\0' '\\n' </proc/$process/environ
 ";
 
-/// Asks without credentials, from the node's own network as the pod would, and prints the status.
+/// Looks into every file of the pod for a token (which begins so, in base64) or a kubeconfig; not into the program itself,
+/// which knows the words.
+const CONTENTS: &str = "
+root=/proc/$(pgrep -x sluice-data-pla | head -n 1)/root
+find $root/ \\( -path $root/proc -o -path $root/sys -o -path $root/dev \\) -prune -o -type f ! -name sluice-data-plane \\
+    -exec sh -c 'for file; do
+        echo looked into $file
+        grep --text --quiet --extended-regexp \"eyJhbGciOi|current-context:|client-key-data:\" \"$file\" && echo holds $file
+    done' sh {} + || true
+";
+
+/// Asks from the node's own network as the pod would, without credentials or with the certificate that the pod has, and
+/// prints the status.
 const ASK: &str = "
-import ssl, sys, urllib.error, urllib.request
+import ssl, subprocess, sys, urllib.error, urllib.request
+context = ssl._create_unverified_context()
+if sys.argv[2] != 'nothing':
+    process = subprocess.check_output(['pgrep', '-x', 'sluice-data-pla'], text=True).split()[0]
+    environment = open(f'/proc/{process}/environ').read().split('\\0')
+    [folder] = [line.split('=', 1)[1] for line in environment if line.startswith('SLUICE_IDENTITY_DIR=')]
+    mounted = f'/proc/{process}/root{folder}'
+    context.load_cert_chain(f'{mounted}/tls.crt', f'{mounted}/tls.key')
 try:
-    print(urllib.request.urlopen(sys.argv[1], context=ssl._create_unverified_context(), timeout=10).status)
+    print(urllib.request.urlopen(sys.argv[1], context=context, timeout=10).status)
 except urllib.error.HTTPError as error:
     print(error.code)
 ";
