@@ -77,7 +77,7 @@ pub struct RunArgs {
     #[arg(long, env = "SLUICE_CONTROL_PLANE", value_name = "HOST:PORT", value_parser = host_and_port)]
     pub control_plane: String,
 
-    /// The folder that the control plane made for data planes: ca.crt, tls.crt, tls.key and seal.key.
+    /// The folder that the control plane made for data planes: installation.id, ca.crt, tls.crt, tls.key and seal.key.
     #[arg(long, env = "SLUICE_IDENTITY_DIR", value_name = "DIR")]
     pub identity_dir: PathBuf,
 

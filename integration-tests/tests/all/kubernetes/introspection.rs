@@ -120,7 +120,7 @@ fn require_reflection(system: &System) -> anyhow::Result<()> {
 /// A real data plane whose certificate another authority has signed never opens a listener, and is no node.
 async fn require_stranger_never_serves(system: &System, identity: &Path) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    for file in ["ca.crt", "seal.key"] {
+    for file in ["installation.id", "ca.crt", "seal.key"] {
         std::fs::copy(identity.join(file), folder.path().join(file))?;
     }
     let issued = Authority::create()?.issue(&["data-plane"])?;
