@@ -1,5 +1,7 @@
-//! One connection of a client to a proxy: TCP, TLS where it is asked for, HTTP/1.1. It follows nothing, retries
-//! nothing and keeps nothing: [`crate::load`] does.
+//! One connection of a client to a proxy: TCP, TLS where it is asked for, and HTTP/1.1 or what ALPN chose. It follows
+//! nothing, retries nothing and keeps nothing: [`crate::load`] does.
+
+mod sender;
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,8 +13,6 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -20,6 +20,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 
+use self::sender::Sender;
 use crate::certificates::fingerprint;
 use crate::echo::{NAME_HEADER, Seen};
 
@@ -28,7 +29,8 @@ use crate::echo::{NAME_HEADER, Seen};
 pub struct Destination {
     /// The proxy's socket.
     pub address: SocketAddr,
-    /// Which authority is trusted, where TLS is to be spoken; the host is the name asked for (SNI).
+    /// Which authority is trusted, and what is offered by ALPN, where TLS is to be spoken; the host is the name asked
+    /// for (SNI).
     pub tls: Option<Arc<ClientConfig>>,
     /// The `Host` header.
     pub host: String,
@@ -127,7 +129,7 @@ pub fn get(destination: &Destination, last: bool) -> http::Result<Request<Full<B
 /// An open connection. Dropping it closes it.
 #[derive(Debug)]
 pub struct Connection {
-    sender: SendRequest<Full<Bytes>>,
+    sender: Sender,
     driver: JoinHandle<()>,
     received: Arc<AtomicU64>,
     certificate: Option<String>,
@@ -141,7 +143,8 @@ impl Connection {
             .map_err(ClientError::Connect)?;
         stream.set_nodelay(true).map_err(ClientError::Connect)?;
         let Some(tls) = &destination.tls else {
-            return Self::over(stream, None).await;
+            let (stream, received) = Counting::new(stream);
+            return Ok(Self::new(Sender::http1(stream).await?, received, None));
         };
         let name = ServerName::try_from(destination.host.clone())?;
         let connector = TlsConnector::from(Arc::clone(tls));
@@ -149,19 +152,22 @@ impl Connection {
             .connect(name, stream)
             .await
             .map_err(ClientError::Handshake)?;
-        let leaf = stream
-            .get_ref()
-            .1
-            .peer_certificates()
-            .and_then(<[_]>::first);
+        let session = stream.get_ref().1;
+        let leaf = session.peer_certificates().and_then(<[_]>::first);
         let certificate = leaf.map(fingerprint);
-        Self::over(stream, certificate).await
+        let is_http2 = session.alpn_protocol() == Some(b"h2");
+        let (stream, received) = Counting::new(stream);
+        let started = if is_http2 {
+            Sender::http2(stream).await?
+        } else {
+            Sender::http1(stream).await?
+        };
+        Ok(Self::new(started, received, certificate))
     }
 
     /// Sends a request and takes in the whole answer.
     pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Answer, ClientError> {
-        self.sender.ready().await?;
-        let (parts, body) = self.sender.send_request(request).await?.into_parts();
+        let (parts, body) = self.sender.send(request).await?.into_parts();
         let body = body.collect().await?.to_bytes();
         Ok(Answer {
             status: parts.status,
@@ -171,11 +177,23 @@ impl Connection {
         })
     }
 
-    /// How many bytes have come in, TLS records not counted. That this stands still across a failed exchange means
-    /// that no byte of the answer came.
+    /// How many bytes have come in, TLS records not counted.
     #[must_use]
     pub fn received(&self) -> u64 {
         self.received.load(Ordering::Acquire)
+    }
+
+    /// Whether a client may send again what failed so, on a connection on which `received` bytes had come in before.
+    ///
+    /// Over HTTP/1.1, what met a connection that closed before any byte of an answer (RFC 9112, section 9.3.1); over HTTP/2,
+    /// what was never sent, or of which the server says that it did not look at it (RFC 9113, section 8.7).
+    #[must_use]
+    pub fn may_send_again(&self, received: u64, error: &ClientError) -> bool {
+        if self.sender.is_http2() {
+            matches!(error, ClientError::Exchange(error) if error.is_canceled() || is_unprocessed(error))
+        } else {
+            self.received() == received
+        }
     }
 
     /// Whether another request may be sent.
@@ -184,27 +202,28 @@ impl Connection {
         !self.sender.is_closed()
     }
 
-    async fn over<S>(stream: S, certificate: Option<String>) -> Result<Self, ClientError>
-    where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    {
-        let received = Arc::new(AtomicU64::new(0));
-        let counting = Counting {
-            stream,
-            received: Arc::clone(&received),
-        };
-        let (sender, connection) = handshake(TokioIo::new(counting)).await?;
-        let driver = tokio::spawn(async {
-            // An error is also what the request's future ends with.
-            let _ = connection.await;
-        });
-        Ok(Self {
+    fn new(
+        (sender, driver): (Sender, JoinHandle<()>),
+        received: Arc<AtomicU64>,
+        certificate: Option<String>,
+    ) -> Self {
+        Self {
             sender,
             driver,
             received,
             certificate,
-        })
+        }
     }
+}
+
+fn is_unprocessed(error: &hyper::Error) -> bool {
+    let cause =
+        std::error::Error::source(error).and_then(|source| source.downcast_ref::<h2::Error>());
+    cause.is_some_and(|error| {
+        let reason = error.reason();
+        reason == Some(h2::Reason::REFUSED_STREAM)
+            || (error.is_go_away() && error.is_remote() && reason == Some(h2::Reason::NO_ERROR))
+    })
 }
 
 impl Drop for Connection {
@@ -217,6 +236,17 @@ impl Drop for Connection {
 struct Counting<S> {
     stream: S,
     received: Arc<AtomicU64>,
+}
+
+impl<S> Counting<S> {
+    fn new(stream: S) -> (Self, Arc<AtomicU64>) {
+        let received = Arc::new(AtomicU64::new(0));
+        let counting = Self {
+            stream,
+            received: Arc::clone(&received),
+        };
+        (counting, received)
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Counting<S> {

@@ -36,7 +36,7 @@ impl Pool {
     /// Sends the request over an idle connection if there is one, and keeps the connection.
     ///
     /// A server may close an idle connection at any time, so every client sends again what it sent on one that
-    /// closed before any byte of an answer (RFC 9112, section 9.3.1). Nothing else is sent again.
+    /// closed before any byte of an answer ([`Connection::may_send_again`]). Nothing else is sent again.
     pub(super) async fn over_kept_alive(&self) -> Result<Answer, String> {
         while let Some(mut connection) = self.take_idle() {
             let before = connection.received();
@@ -45,7 +45,7 @@ impl Pool {
                     self.keep(connection, &answer);
                     return Ok(answer);
                 }
-                Err(_) if connection.received() == before => {}
+                Err(error) if connection.may_send_again(before, &error) => {}
                 Err(error) => return Err(error.chain()),
             }
         }

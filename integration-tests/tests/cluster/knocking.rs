@@ -1,4 +1,4 @@
-//! Knocks at a port of nodes all the time: a connection that is refused shows a moment without a listener, however short
+//! Knocks at the ports of nodes all the time: a connection that is refused shows a moment without a listener, however short
 //! the gap between two requests of the load would make it look.
 
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::table::Row;
-use crate::traffic::http;
+use crate::traffic::{http, https};
 
 /// The knocking under way.
 #[derive(Debug)]
@@ -30,9 +30,9 @@ impl Knocking {
     /// Starts it at these nodes. Must be called outside of the nodes.
     pub(crate) fn at(nodes: &[usize]) -> Self {
         let stop = watch::Sender::new(false);
-        let knocker = |&node: &usize| knock(node, stop.subscribe());
+        let ports = nodes.iter().flat_map(|&node| [http(node), https(node)]);
         Self {
-            knockers: nodes.iter().map(knocker).collect(),
+            knockers: ports.map(|port| knock(port, stop.subscribe())).collect(),
             stop,
         }
     }
@@ -58,7 +58,7 @@ impl Knocking {
     }
 }
 
-async fn knock(node: usize, stopped: watch::Receiver<bool>) -> Knocks {
+async fn knock(port: SocketAddr, stopped: watch::Receiver<bool>) -> Knocks {
     let mut knocks = Knocks::default();
     let started = Instant::now();
     let mut beats = interval(EACH);
@@ -66,7 +66,7 @@ async fn knock(node: usize, stopped: watch::Receiver<bool>) -> Knocks {
     while !*stopped.borrow() {
         beats.tick().await;
         let at = Instant::now();
-        match timeout(PATIENCE, open(http(node))).await {
+        match timeout(PATIENCE, open(port)).await {
             Ok(Ok(())) => {
                 knocks.opened += 1;
                 knocks.longest = knocks.longest.max(at.elapsed());
@@ -77,8 +77,7 @@ async fn knock(node: usize, stopped: watch::Receiver<bool>) -> Knocks {
                     |failed| failed.map_or_else(|error| error.to_string(), |()| String::new()),
                 );
                 knocks.failures.push(format!(
-                    "node-{} after {:.3} s: {error}",
-                    node + 1,
+                    "{port} after {:.3} s: {error}",
                     started.elapsed().as_secs_f64()
                 ));
             }

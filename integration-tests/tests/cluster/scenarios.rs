@@ -32,7 +32,7 @@ pub(crate) const FIRST: &str = "install";
 pub(crate) const ALL: [Scenario; 13] = [
     Scenario {
         name: FIRST,
-        event: "kubectl apply -k manifests, twice; two Ingresses are served by three nodes",
+        event: "kubectl apply -k manifests, twice; the Ingresses are served by three nodes, over TLS, too",
         short: true,
         run: install::run,
     },

@@ -2,10 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use sluice_integration_tests::client::{Answer, Destination, fetch};
+use rustls::ClientConfig;
+use sluice_integration_tests::certificates::Authority;
+use sluice_integration_tests::client::{Destination, fetch};
 use sluice_integration_tests::metrics::sample;
 use sluice_integration_tests::nodes::Nodes;
 use sluice_integration_tests::programs::repository;
@@ -13,12 +16,18 @@ use sluice_integration_tests::wait;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::run::LIMIT;
-use crate::traffic::http;
+use crate::traffic::{SECURE_HOST, http, https};
 
 /// The cluster that all scenarios share.
 #[derive(Debug)]
 pub(crate) struct Stage {
     pub(crate) nodes: Nodes,
+    /// Who issues the certificates of hosts.
+    pub(crate) authority: Authority,
+    /// What a client needs to speak TLS and HTTP/1.1 with a host.
+    pub(crate) http1: Arc<ClientConfig>,
+    /// What a client needs to speak TLS and HTTP/2 with a host.
+    pub(crate) http2: Arc<ClientConfig>,
     /// Whether everything is to be shown at full length.
     pub(crate) full: bool,
 }
@@ -26,8 +35,14 @@ pub(crate) struct Stage {
 impl Stage {
     /// Starts the cluster, without Sluice.
     pub(crate) fn start(images: &[PathBuf], full: bool) -> anyhow::Result<Self> {
-        let nodes = Nodes::start(images)?;
-        Ok(Self { nodes, full })
+        let authority = Authority::create()?;
+        Ok(Self {
+            nodes: Nodes::start(images)?,
+            http1: authority.trusting_client(&["http/1.1"])?,
+            http2: authority.trusting_client(&["h2"])?,
+            authority,
+            full,
+        })
     }
 
     /// How long an outage is.
@@ -45,7 +60,7 @@ impl Stage {
         &mut self,
         scenario: impl AsyncFnOnce(&mut Self) -> anyhow::Result<T> + Send,
     ) -> anyhow::Result<T> {
-        let outside = std::sync::Arc::clone(self.nodes.outside());
+        let outside = Arc::clone(self.nodes.outside());
         outside.run(async || scenario(&mut *self).await)
     }
 
@@ -156,6 +171,8 @@ impl Stage {
             for host in ["api.myhoneydue.com", "admin.myhoneydue.com"] {
                 wait_for_200(node, host).await?;
             }
+            let (host, _) = SECURE_HOST;
+            wait_for(node, host, https(node), Some(&self.http2)).await?;
         }
         Ok(())
     }
@@ -252,24 +269,28 @@ pub(crate) struct Pod {
 
 /// Waits until a node answers 200 for a host's root.
 pub(crate) async fn wait_for_200(node: usize, host: &str) -> anyhow::Result<()> {
+    wait_for(node, host, http(node), None).await
+}
+
+async fn wait_for(
+    node: usize,
+    host: &str,
+    address: SocketAddr,
+    tls: Option<&Arc<ClientConfig>>,
+) -> anyhow::Result<()> {
     let what = format!("{host} through node-{}", node + 1);
+    let destination = Destination {
+        address,
+        tls: tls.map(Arc::clone),
+        host: host.to_owned(),
+        path: "/".to_owned(),
+    };
     wait::until(&what, LIMIT, async || {
-        let answer = ask(http(node), host).await?;
+        let answer = fetch(&destination).await?;
         ensure!(answer.status == 200, "{}", answer.status);
         anyhow::Ok(())
     })
     .await
-}
-
-/// Asks a node for a host's root.
-async fn ask(address: SocketAddr, host: &str) -> anyhow::Result<Answer> {
-    let destination = Destination {
-        address,
-        tls: None,
-        host: host.to_owned(),
-        path: "/".to_owned(),
-    };
-    Ok(fetch(&destination).await?)
 }
 
 pub(crate) const ALL_NODES: [usize; Nodes::COUNT] = [0, 1, 2];

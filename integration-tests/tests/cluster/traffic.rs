@@ -1,16 +1,19 @@
-//! The constant load from outside the nodes: requests over new and kept-alive connections to every node and host, and
-//! WebSockets that come and go. Clients send again what they sent on a kept-alive connection that closed before any byte
+//! The constant load from outside the nodes: requests over new and kept-alive connections to every node and host, in clear
+//! and over TLS with either version of HTTP, and WebSockets that come and go. Clients send again what they sent on a kept-alive connection that closed before any byte
 //! of an answer; nothing else is forgiven.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ClientConfig;
 use sluice_integration_tests::client::Destination;
 use sluice_integration_tests::load::{
     Load, RunningLoad, RunningWebSockets, Target, WebSocketReport, WebSockets,
 };
 use sluice_integration_tests::nodes::Nodes;
 
+use crate::stage::Stage;
 use crate::table::Row;
 
 /// The load under way.
@@ -22,25 +25,25 @@ pub(crate) struct Traffic {
 
 impl Traffic {
     /// Starts it, through these nodes. Must be called outside of the nodes ([`Nodes::outside`]).
-    pub(crate) fn through(nodes: &[usize]) -> Self {
+    pub(crate) fn through(stage: &Stage, nodes: &[usize]) -> Self {
         Self {
-            requests: requests(nodes, false),
+            requests: requests(stage, nodes, false),
             web_sockets: Some(web_sockets(nodes)),
         }
     }
 
     /// The same, of clients that go on to the next node when one refuses their connection.
-    pub(crate) fn through_next_if_refused(nodes: &[usize]) -> Self {
+    pub(crate) fn through_next_if_refused(stage: &Stage, nodes: &[usize]) -> Self {
         Self {
-            requests: requests(nodes, true),
+            requests: requests(stage, nodes, true),
             web_sockets: None,
         }
     }
 
     /// The same, without WebSockets.
-    pub(crate) fn requests_through(nodes: &[usize]) -> Self {
+    pub(crate) fn requests_through(stage: &Stage, nodes: &[usize]) -> Self {
         Self {
-            requests: requests(nodes, false),
+            requests: requests(stage, nodes, false),
             web_sockets: None,
         }
     }
@@ -95,24 +98,32 @@ impl Traffic {
     }
 }
 
-fn requests(nodes: &[usize], next_if_refused: bool) -> RunningLoad {
-    let target = |node: usize, host: &str, backend: &str| Target {
-        destination: Destination {
-            address: http(node),
-            tls: None,
-            host: host.to_owned(),
-            path: "/".to_owned(),
-        },
-        others: (nodes.iter())
-            .filter(|&&other| next_if_refused && other != node)
-            .map(|&other| http(other))
-            .collect(),
-        backend: backend.to_owned(),
-    };
-    let targets = HOSTS
-        .iter()
-        .flat_map(|(host, backend)| nodes.iter().map(|&node| target(node, host, backend)));
-    Load::new(targets.collect())
+fn requests(stage: &Stage, nodes: &[usize], next_if_refused: bool) -> RunningLoad {
+    let clear = HOSTS
+        .into_iter()
+        .flat_map(|host| nodes.iter().map(move |&node| (host, node, None)));
+    let clients = [&stage.http1, &stage.http2];
+    let secure = clients.into_iter().flat_map(|client| {
+        (nodes.iter()).map(move |&node| (SECURE_HOST, node, Some(Arc::clone(client))))
+    });
+    let target =
+        |((host, backend), node, tls): ((&str, &str), usize, Option<Arc<ClientConfig>>)| {
+            let address = if tls.is_some() { https } else { http };
+            let others = nodes
+                .iter()
+                .filter(|&&other| next_if_refused && other != node);
+            Target {
+                others: others.map(|&other| address(other)).collect(),
+                destination: Destination {
+                    address: address(node),
+                    tls,
+                    host: host.to_owned(),
+                    path: "/".to_owned(),
+                },
+                backend: backend.to_owned(),
+            }
+        };
+    Load::new(clear.chain(secure).map(target).collect())
         .per_second(PER_SECOND)
         .at_most(1_000_000)
         .start()
@@ -130,7 +141,12 @@ fn web_sockets(nodes: &[usize]) -> RunningWebSockets {
 
 /// Where a node takes HTTP.
 pub(crate) const fn http(node: usize) -> SocketAddr {
-    SocketAddr::new(std::net::IpAddr::V4(Nodes::address(node)), 80)
+    SocketAddr::new(IpAddr::V4(Nodes::address(node)), 80)
+}
+
+/// Where a node takes HTTPS.
+pub(crate) const fn https(node: usize) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Nodes::address(node)), 443)
 }
 
 /// The hosts of the first user, and who answers for them.
@@ -139,6 +155,8 @@ const HOSTS: [(&str, &str); 3] = [
     ("myhoneydue.com", "api-"),
     ("admin.myhoneydue.com", "admin-"),
 ];
+/// A host that is served over TLS, too.
+pub(crate) const SECURE_HOST: (&str, &str) = ("secure.myhoneydue.com", "api-");
 const PER_SECOND: u32 = 300;
 const WEB_SOCKETS: usize = 12;
 /// Within the grace period of a rollout, so none may be cut.

@@ -11,7 +11,7 @@ use crate::traffic::Traffic;
 pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
     stage.outside(async |stage| {
         let before = stage.restarts("sluice-system")? + stage.restarts("sluice-data-plane")?;
-        let traffic = Traffic::through(&ALL_NODES);
+        let traffic = Traffic::through(stage, &ALL_NODES);
         traffic.wait_for_more(300).await?;
         stage.nodes.cluster_mut().kill_api_server()?;
         traffic.go_on_for(stage.outage()).await?;

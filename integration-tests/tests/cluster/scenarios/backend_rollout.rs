@@ -19,7 +19,7 @@ pub(crate) fn without_control_plane(stage: &mut Stage, row: &mut Row) -> anyhow:
 
 async fn roll(stage: &Stage, row: &mut Row) -> anyhow::Result<()> {
     // Pods that end take their WebSockets with them, so this load has none.
-    let traffic = Traffic::requests_through(&ALL_NODES);
+    let traffic = Traffic::requests_through(stage, &ALL_NODES);
     traffic.wait_for_more(300).await?;
     for _ in 0..stage.rounds() {
         stage.restart("honeydue", "deployment/api").await?;

@@ -7,7 +7,7 @@ use crate::traffic::Traffic;
 pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
     stage.outside(async |stage| {
         // A rollout of it first: new replicas, and an election.
-        let traffic = Traffic::through(&ALL_NODES);
+        let traffic = Traffic::through(stage, &ALL_NODES);
         traffic.wait_for_more(300).await?;
         stage
             .restart("sluice-system", "deployment/sluice-control-plane")
@@ -17,7 +17,7 @@ pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
         traffic.stop(row).await;
 
         // Whose container is killed refuses connections until it is back, so this load goes through the others.
-        let traffic = Traffic::through(&[0, 1]);
+        let traffic = Traffic::through(stage, &[0, 1]);
         stage
             .nodes
             .node(2)

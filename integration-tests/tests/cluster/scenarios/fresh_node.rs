@@ -8,19 +8,20 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use sluice_integration_tests::client::{ClientError, Destination, fetch};
 use sluice_integration_tests::wait;
+use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::run::LIMIT;
 use crate::stage::Stage;
 use crate::table::Row;
-use crate::traffic::{Traffic, http};
+use crate::traffic::{Traffic, http, https};
 
 pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
     stage.outside(async |stage| {
         stage.move_backends_off_node_3().await?;
         // Without a control plane first, so that the time without a snapshot is long enough to be seen.
         stage.scale_control_plane(0).await?;
-        let traffic = Traffic::through(&[0, 1]);
+        let traffic = Traffic::through(stage, &[0, 1]);
         traffic.wait_for_more(300).await?;
         stage.nodes.replace(2)?;
         stage.wait_until_it_starts("node-3").await?;
@@ -80,8 +81,9 @@ impl Stage {
     }
 }
 
-/// One look at the node: refused (`None`), or a status.
+/// One look at the node: refused (`None`), or a status. While it refuses HTTP, it refuses HTTPS, too, or just serves.
 async fn refused_or_served() -> anyhow::Result<Option<u16>> {
+    let secure = TcpStream::connect(https(2)).await;
     let destination = Destination {
         address: http(2),
         tls: None,
@@ -91,6 +93,7 @@ async fn refused_or_served() -> anyhow::Result<Option<u16>> {
     match fetch(&destination).await {
         Ok(answer) => Ok(Some(answer.status.as_u16())),
         Err(ClientError::Connect(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            ensure!(secure.is_err(), "it refuses HTTP, and HTTPS it took before");
             Ok(None)
         }
         Err(error) => bail!("neither refused nor answered: {}", error.chain()),

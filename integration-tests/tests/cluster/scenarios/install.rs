@@ -4,7 +4,7 @@ use anyhow::ensure;
 
 use crate::stage::{ALL_NODES, Stage};
 use crate::table::Row;
-use crate::traffic::Traffic;
+use crate::traffic::{SECURE_HOST, Traffic};
 
 pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
     stage.apply_manifests("manifests")?;
@@ -18,6 +18,7 @@ pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
         );
     }
     stage.nodes.cluster().apply(SHOP)?;
+    secure(stage)?;
     stage.outside(async |stage| {
         stage
             .wait_until_rolled_out("sluice-system", "deployment/sluice-control-plane")
@@ -29,12 +30,25 @@ pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
             stage.wait_until_rolled_out("honeydue", deployment).await?;
         }
         stage.wait_until_served(&ALL_NODES).await?;
-        let traffic = Traffic::through(&ALL_NODES);
+        let traffic = Traffic::through(stage, &ALL_NODES);
         traffic.wait_for_more(600).await?;
         traffic.stop(row).await;
         Ok(())
     })
 }
 
-/// The first user's objects; the echo server stands for their programs.
+/// Gives the host that is served over TLS its certificate, and lets the control plane read it, as the documents say.
+fn secure(stage: &Stage) -> anyhow::Result<()> {
+    let (host, _) = SECURE_HOST;
+    let certificate = stage.authority.issue(&[host])?;
+    let secret = certificate.secret("honeydue", "secure");
+    stage.nodes.cluster().apply(&secret)?;
+    stage.kubectl(
+        "create rolebinding sluice-secret-reader --clusterrole=sluice-secret-reader \
+         --serviceaccount=sluice-system:sluice-control-plane --namespace=honeydue",
+    )?;
+    Ok(())
+}
+
+/// The first user's objects, and a host with a certificate; the echo server stands for their programs.
 const SHOP: &str = include_str!("shop.yaml");

@@ -14,7 +14,7 @@ pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
     stage.outside(async |stage| {
         stage.move_backends_off_node_3().await?;
         stage.scale_control_plane(0).await?;
-        let traffic = Traffic::through(&[0, 1]);
+        let traffic = Traffic::through(stage, &[0, 1]);
         stage.nodes.node(2).power_off()?;
         traffic.wait_for_more(900).await?;
         stage.nodes.power_on(2)?;

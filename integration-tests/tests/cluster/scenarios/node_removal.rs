@@ -17,7 +17,7 @@ pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
     stage.outside(async |stage| {
         let gone = Nodes::address(2).to_string();
         status_has(stage, &gone, true).await?;
-        let traffic = Traffic::through_next_if_refused(&ALL_NODES);
+        let traffic = Traffic::through_next_if_refused(stage, &ALL_NODES);
         traffic.wait_for_more(600).await?;
         stage.kubectl("drain node-3 --ignore-daemonsets --delete-emptydir-data --force")?;
         // That may have moved the leader, and a new one withdraws nothing for its first minute.

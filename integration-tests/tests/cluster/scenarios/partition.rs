@@ -14,7 +14,7 @@ use crate::traffic::Traffic;
 
 pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
     stage.outside(async |stage| {
-        let traffic = Traffic::through(&ALL_NODES);
+        let traffic = Traffic::through(stage, &ALL_NODES);
         traffic.wait_for_more(300).await?;
         for (kind, rules) in [("dropped", &DROPPED[..]), ("half-open", &HALF_OPEN[..])] {
             cut(stage, "-I", rules)?;

@@ -15,7 +15,7 @@ use crate::traffic::Traffic;
 pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
     stage.outside(async |stage| {
         let before = stage.streams_opened()?;
-        let traffic = Traffic::through(&ALL_NODES);
+        let traffic = Traffic::through(stage, &ALL_NODES);
         traffic.wait_for_more(300).await?;
         let mut last = stage.data_plane_certificate()?;
         for _ in 0..RENEWALS {

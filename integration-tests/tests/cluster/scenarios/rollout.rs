@@ -10,7 +10,7 @@ pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
     let enough = if stage.full { 60_000 } else { 10_000 };
     stage.outside(async |stage| {
         row.note(format_args!("{times} rollouts"));
-        let traffic = Traffic::through(&ALL_NODES);
+        let traffic = Traffic::through(stage, &ALL_NODES);
         traffic.wait_for_more(300).await?;
         let knocking = Knocking::at(&ALL_NODES);
         for time in 1..=times {

@@ -8,7 +8,7 @@ use crate::traffic::Traffic;
 
 pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
     stage.outside(async |stage| {
-        let traffic = Traffic::through(&ALL_NODES);
+        let traffic = Traffic::through(stage, &ALL_NODES);
         let printed = stage.nodes.node(0).run(&["python3", "-c", THIEF])?;
         ensure!(
             printed.lines().any(|line| line.starts_with("asked")),
