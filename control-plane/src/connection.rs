@@ -5,8 +5,10 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
@@ -15,9 +17,19 @@ use tonic::transport::server::Connected;
 /// An accepted connection; `place` is free again once it ends.
 pub(crate) struct Connection<S> {
     stream: S,
-    peer: Peer,
+    client: Arc<Client>,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
     _place: OwnedSemaphorePermit,
+}
+
+/// Who is at the other end of a connection, for as long as it is open.
+pub(crate) struct Client {
+    /// From where it came.
+    pub(crate) peer: SocketAddr,
+    /// The certificate that it came with, if it had to.
+    pub(crate) certificate: Option<CertificateDer<'static>>,
+    /// Cancelled, it cuts the connection.
+    pub(crate) cut: CancellationToken,
 }
 
 /// From where a request comes.
@@ -25,17 +37,12 @@ pub(crate) struct Connection<S> {
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
 impl<S> Connection<S> {
-    /// Returns the connection with `peer`, which fails as soon as `cut` is cancelled.
-    pub(crate) fn new(
-        stream: S,
-        peer: SocketAddr,
-        cut: CancellationToken,
-        place: OwnedSemaphorePermit,
-    ) -> Self {
+    /// Returns the connection with this client, which fails as soon as it is cut.
+    pub(crate) fn new(stream: S, client: Arc<Client>, place: OwnedSemaphorePermit) -> Self {
         Self {
             stream,
-            peer: Peer(peer),
-            cut: Box::pin(cut.cancelled_owned()),
+            cut: Box::pin(client.cut.clone().cancelled_owned()),
+            client,
             _place: place,
         }
     }
@@ -45,7 +52,7 @@ impl<S> Connected for Connection<S> {
     type ConnectInfo = Peer;
 
     fn connect_info(&self) -> Peer {
-        self.peer
+        Peer(self.client.peer)
     }
 }
 

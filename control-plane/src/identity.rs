@@ -4,7 +4,8 @@
 //! control-plane/installation.id                 what tells this installation from another one
 //! control-plane/ca.crt ca.key                   the authority that signs
 //! control-plane/next-ca.crt .key .overlap       the one that will sign, if it is time for another
-//! control-plane/previous-ca.crt                 those that signed before and are still trusted
+//! control-plane/next-ca.distrust                whether those before are not to be trusted then
+//! control-plane/previous-ca.crt .until          those that signed before and are still trusted; until when
 //! control-plane/tls.crt tls.key                 the stream's server
 //! control-plane/default.crt default.key         what hosts without a certificate get
 //! data-plane/installation.id                    the same
@@ -22,6 +23,7 @@
 
 mod authority;
 mod content;
+mod distrust;
 mod error;
 mod installation;
 mod leaf;
@@ -42,8 +44,10 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use rustls::ServerConfig;
 use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls_pki_types::{CertificateDer, UnixTime};
 use sluice_proto::CertificateMaterial;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 
 pub use crate::identity::error::IdentityError;
@@ -59,6 +63,7 @@ pub struct Identity {
     store: Store,
     current: ArcSwap<Current>,
     default_certificate: watch::Sender<CertificateMaterial>,
+    changed: Notify,
 }
 
 /// From when to when a certificate of ours is valid.
@@ -78,6 +83,7 @@ pub(crate) struct Current {
     control_plane: Leaf,
     data_plane: Leaf,
     default: Leaf,
+    client_verifier: Arc<dyn ClientCertVerifier>,
     server_config: Arc<ServerConfig>,
 }
 
@@ -93,6 +99,7 @@ impl Identity {
             store,
             default_certificate: watch::Sender::new(material(&current.default)),
             current: ArcSwap::from_pointee(current),
+            changed: Notify::new(),
         })
     }
 
@@ -124,6 +131,26 @@ impl Identity {
     #[must_use]
     pub fn server_config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.current.load().server_config)
+    }
+
+    /// Waits until whom to trust may have changed.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Returns whether a stream that was opened with this certificate may go on: not if its authority was to be trusted no
+    /// more. What became of it in any other way does not matter to a stream that is open.
+    pub(crate) fn may_go_on(&self, certificate: &CertificateDer<'_>) -> bool {
+        let current = self.current.load();
+        let until = current.authorities.previous_until;
+        if until.is_none_or(|until| Timestamp::now() < until) {
+            return true;
+        }
+        let now = UnixTime::now();
+        let verified = current
+            .client_verifier
+            .verify_client_cert(certificate, &[], now);
+        verified.is_ok()
     }
 
     /// Returns the certificate for hosts that have none.
@@ -174,10 +201,12 @@ impl Identity {
     async fn refresh_at(&self, now: Timestamp) -> Result<(), IdentityError> {
         let new = settle(&self.store, now).await?;
         let material = material(&new.default);
-        if !self.current.load().is_same(&new) {
-            tracing::info!("the identity changed: who connects from now on meets the new one");
-        }
+        let is_same = self.current.load().is_same(&new);
         self.current.store(Arc::new(new));
+        if !is_same {
+            tracing::info!("the identity changed: who connects from now on meets the new one");
+            self.changed.notify_one();
+        }
         self.default_certificate.send_if_modified(|current| {
             let changed = *current != material;
             *current = material;
@@ -196,9 +225,17 @@ impl fmt::Debug for Identity {
 }
 
 impl Current {
+    /// Returns when the next authority signs, if one waits.
     pub(crate) fn next_authority_signs_after(&self) -> Option<Timestamp> {
         let next = self.authorities.next.as_ref();
         next.map(|next| next.signs_after)
+    }
+
+    /// Returns when the next step of a renewal is due that has begun.
+    pub(crate) fn next_step(&self, now: Timestamp) -> Option<Timestamp> {
+        let until = self.authorities.previous_until;
+        self.next_authority_signs_after()
+            .or_else(|| until.filter(|until| *until > now))
     }
 
     fn lifetimes(&self) -> Vec<CertificateLifetime> {
@@ -277,8 +314,10 @@ pub(crate) fn establish(
     let default = leaf(Role::Default)?;
     seal::establish(content)?;
     installation::establish(content)?;
+    let client_verifier = client_verifier(&authorities)?;
     Ok(Current {
-        server_config: server_config(&authorities, &control_plane)?,
+        server_config: server_config(Arc::clone(&client_verifier), &control_plane)?,
+        client_verifier,
         authorities,
         control_plane,
         data_plane,
@@ -286,13 +325,18 @@ pub(crate) fn establish(
     })
 }
 
-fn server_config(
+fn client_verifier(
     authorities: &Authorities,
-    leaf: &Leaf,
-) -> Result<Arc<ServerConfig>, IdentityError> {
+) -> Result<Arc<dyn ClientCertVerifier>, IdentityError> {
     let roots = authority::roots(authorities.trusted())?;
     let verifier = WebPkiClientVerifier::builder_with_provider(roots, pem::provider());
-    let verifier = verifier.build().map_err(IdentityError::Verifier)?;
+    verifier.build().map_err(IdentityError::Verifier)
+}
+
+fn server_config(
+    verifier: Arc<dyn ClientCertVerifier>,
+    leaf: &Leaf,
+) -> Result<Arc<ServerConfig>, IdentityError> {
     let mut config = ServerConfig::builder_with_provider(pem::provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(IdentityError::Tls)?

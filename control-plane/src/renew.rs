@@ -25,7 +25,12 @@ pub struct RenewArgs {
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
     overlap: Duration,
 
-    /// Waits until the next authority signs.
+    /// Trusts the authorities before no more, once the next has signed for as long as the overlap, and cuts off whoever
+    /// came with a certificate of theirs: something may be in wrong hands. With `authority` only.
+    #[arg(long)]
+    distrust: bool,
+
+    /// Waits until the next authority signs, and with `--distrust` until the others are trusted no more.
     #[arg(long)]
     wait: bool,
 }
@@ -46,27 +51,44 @@ enum What {
 ///
 /// If it is not known where the identity is kept, or it cannot be read or written.
 pub async fn renew(args: &Args, what: &RenewArgs) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        !what.distrust || what.what == What::Authority,
+        "only authorities can be distrusted: renew authority --distrust"
+    );
     let store = place::store(args).await?;
     let renewal = match what.what {
         What::Authority => Renewal::Authority {
             overlap: what.overlap,
+            distrusts: what.distrust,
         },
         What::Certificates => Renewal::Certificates,
         What::Seal => Renewal::SealKey,
     };
     let signs_after = renewal.begin(&store).await?;
-    println!("{}", told(what.what, signs_after));
+    println!("{}", told(what, signs_after));
     match signs_after {
-        Some(signs_after) if what.wait => wait(&store, signs_after).await,
+        Some(signs_after) if what.wait => {
+            wait(&store, signs_after).await?;
+            println!("The next authority signs now, and all certificates are made anew.");
+            if what.distrust {
+                println!("Those before are trusted no more.");
+            }
+            Ok(())
+        }
         _ => Ok(()),
     }
 }
 
-fn told(what: What, signs_after: Option<Timestamp>) -> String {
-    match (what, signs_after) {
+fn told(what: &RenewArgs, signs_after: Option<Timestamp>) -> String {
+    let before = if what.distrust {
+        "is trusted for as long again and then no more"
+    } else {
+        "stays trusted"
+    };
+    match (what.what, signs_after) {
         (What::Authority, Some(signs_after)) => format!(
             "The next authority is trusted beside the one of now. It signs after {}; then all certificates are made anew, \
-             and the authority of now stays trusted. A control plane that runs does that by itself.",
+             and the authority of now {before}. A control plane that runs does that by itself.",
             // Nobody needs to know it more precisely.
             signs_after.round(Unit::Second).unwrap_or(signs_after)
         ),
@@ -82,13 +104,13 @@ fn told(what: What, signs_after: Option<Timestamp>) -> String {
     }
 }
 
-async fn wait(store: &Store, mut signs_after: Timestamp) -> anyhow::Result<()> {
+async fn wait(store: &Store, mut due: Timestamp) -> anyhow::Result<()> {
     loop {
-        let left = signs_after.duration_since(Timestamp::now());
+        let left = due.duration_since(Timestamp::now());
         sleep(left.max(BETWEEN_LOOKS).unsigned_abs()).await;
         match renewal::carry_on(store).await {
-            Ok(Some(later)) => signs_after = later,
-            Ok(None) => break,
+            Ok(Some(later)) => due = later,
+            Ok(None) => return Ok(()),
             // A control plane that runs may have done it meanwhile.
             Err(error) if error.may_pass() => {
                 tracing::warn!(
@@ -99,8 +121,6 @@ async fn wait(store: &Store, mut signs_after: Timestamp) -> anyhow::Result<()> {
             Err(error) => return Err(error.into()),
         }
     }
-    println!("The next authority signs now, and all certificates are made anew.");
-    Ok(())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

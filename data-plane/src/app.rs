@@ -13,6 +13,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use sluice_proto::Problem;
 use tokio::net::UnixListener;
 use tokio::runtime::{self, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -30,6 +31,7 @@ use crate::hand_over::{self, Birth, HandOver, HandOverConfig, Keep, Leave, Part}
 use crate::health::Health;
 use crate::identity::{self, Follow, SealKeys};
 use crate::log;
+use crate::memory;
 use crate::metrics::Metrics;
 use crate::sync::{StreamClient, StreamMetrics, SyncConfig, SyncStatus, mark_stale_endpoints};
 
@@ -187,14 +189,15 @@ impl Process<'_> {
     fn start(&self, socket: UnixListener, sharing: Sharing, restored: Restored) -> Parts {
         let (status, statuses) = watch::channel(SyncStatus::at_start(restored.generation));
         let (problem, problems) = watch::channel(None);
+        let mut tasks = JoinSet::new();
         let health = Arc::new(Health {
             edge: Arc::clone(&self.edge),
             disk_copy: problems,
+            memory: self.watch_memory(&mut tasks),
             hand_over: sharing.status,
             metrics_port: self.metrics_port.clone(),
         });
         let stream_metrics = StreamMetrics::register(&self.metrics);
-        let mut tasks = JoinSet::new();
         self.start_admin(&mut tasks, socket, &health, &statuses);
         tasks.spawn(mark_stale_endpoints(
             Arc::clone(&self.edge),
@@ -240,6 +243,18 @@ impl Process<'_> {
             tasks,
             writer: tokio::spawn(writer.run()),
         }
+    }
+
+    fn watch_memory(&self, tasks: &mut JoinSet<()>) -> watch::Receiver<Option<Problem>> {
+        let (problem, problems) = watch::channel(None);
+        let watch = memory::Watch {
+            limit: self.args.memory_limit,
+            edge: Arc::clone(&self.edge),
+            node: self.args.node.clone(),
+            problem,
+        };
+        tasks.spawn(watch.run(Arc::clone(&self.metrics)));
+        problems
     }
 
     fn start_admin(

@@ -3,7 +3,7 @@
 //! It does not contain what the control plane decides: that comes over the stream.
 
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -117,6 +117,11 @@ pub struct RunArgs {
     /// How many cores serve. Default: all that this process may use.
     #[arg(long, env = "SLUICE_CORES", value_name = "N")]
     pub cores: Option<NonZeroUsize>,
+
+    /// How much memory it may use, in bytes: the limit of its container. Before that is used up, it ends connections that
+    /// wait for their clients. Default: no limit, and nothing is ended.
+    #[arg(long, env = "SLUICE_MEMORY_LIMIT", value_name = "BYTES")]
+    pub memory_limit: Option<NonZeroU64>,
 
     /// What is logged: a level, or `target=level` pairs separated by commas.
     #[arg(

@@ -26,11 +26,12 @@ use crate::access_log::Lines;
 use crate::clock::uptime_ms;
 use crate::cores::registry::Registry;
 use crate::listener::OpenedBy;
+use crate::memory::PressureNow;
 use crate::metrics::{CoreCounters, RouteCounters};
-use crate::proxy::Pool;
+use crate::proxy::{Places, Pool};
 use crate::serving::Served;
 
-pub(crate) use crate::cores::connection::{ClientConnection, RequestInFlight, Scheme};
+pub(crate) use crate::cores::connection::{ClientConnection, PieceSent, RequestInFlight, Scheme};
 pub(crate) use crate::cores::serve::LocalExecutor;
 
 /// What all cores share.
@@ -38,6 +39,10 @@ pub(crate) struct Shared {
     pub(crate) served: Arc<ArcSwap<Served>>,
     /// How many connections this process can serve, whatever the settings allow.
     pub(crate) most_connections: usize,
+    /// Those of the connections to endpoints.
+    pub(crate) places: Arc<Places>,
+    /// How short memory is.
+    pub(crate) pressure: PressureNow,
     pub(crate) tls: Arc<ServerConfig>,
     /// Whether endpoints may be somebody else's by now.
     pub(crate) endpoints_stale: AtomicBool,
@@ -144,10 +149,10 @@ impl CoreHandle {
                     index,
                     served: RefCell::new(Cache::new(Arc::clone(&shared.served))),
                     here: RefCell::new(Rc::new(ServedHere(shared.served.load_full()))),
-                    shared,
                     counters: counted,
                     lines,
-                    pool: Rc::default(),
+                    pool: Rc::new(Pool::new(Arc::clone(&shared.places))),
+                    shared,
                     connections: Registry::default(),
                     phase: Cell::new(Phase::Serving),
                 };
@@ -260,7 +265,9 @@ impl Core {
         self.lines.flush();
         let served = self.served();
         let timeouts = &served.settings.timeouts;
-        self.connections.close_overdue(timeouts);
+        let pressure = self.shared.pressure.load();
+        self.connections
+            .close_overdue(timeouts, pressure, &self.counters);
         self.pool.close_idle(timeouts.endpoint_idle);
     }
 }

@@ -19,7 +19,7 @@ pub(crate) fn raise() -> io::Result<Option<u64>> {
     Ok(limit.maximum)
 }
 
-/// Returns for how many connections of clients this many suffice: each may need another one to its endpoint.
+/// Returns for how many connections of clients this many suffice, and for as many to endpoints.
 pub(crate) fn connections(descriptors: Option<u64>) -> usize {
     let descriptors = descriptors.unwrap_or(u64::MAX);
     let connections = descriptors.saturating_sub(OTHERS) / 2;

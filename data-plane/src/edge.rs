@@ -22,6 +22,7 @@ use crate::access_log::Writer;
 use crate::clock::unix_s;
 use crate::cores::{CoreHandle, Phase, Shared};
 use crate::edge::listeners::Listeners;
+use crate::memory::Pressure;
 use crate::metrics::Metrics;
 use crate::serving::{Accepted, Applied, Served};
 
@@ -31,7 +32,8 @@ pub struct EdgeConfig {
     pub node: String,
     /// How many cores serve.
     pub cores: NonZeroUsize,
-    /// How many connections of clients this process can serve, whatever the settings allow.
+    /// How many connections of clients this process can serve, whatever the settings allow, and how many it can have to
+    /// endpoints.
     pub most_connections: usize,
     /// Where to bind listeners, by name, instead of at the address that the control plane sends; port 0 takes a free one.
     pub listen: BTreeMap<String, SocketAddr>,
@@ -110,6 +112,11 @@ impl Edge {
     /// unavailable. They belong to no generation; a disk copy keeps them beside the snapshot.
     pub fn kept(&self) -> Snapshot {
         self.state().accepted.kept()
+    }
+
+    /// Has connections give way that wait for their clients, as far as memory is short.
+    pub(crate) fn memory_is(&self, pressure: Pressure) {
+        self.shared.pressure.store(pressure);
     }
 
     /// Returns the settings in force.

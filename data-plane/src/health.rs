@@ -16,6 +16,8 @@ pub(crate) struct Health {
     pub(crate) edge: Arc<Edge>,
     /// Why the snapshot is not on disk, if it is not.
     pub(crate) disk_copy: watch::Receiver<Option<Problem>>,
+    /// That memory is short, if it is.
+    pub(crate) memory: watch::Receiver<Option<Problem>>,
     /// Which part it has in a hand-over.
     pub(crate) hand_over: watch::Receiver<Status>,
     /// Its port for metrics, if it has one.
@@ -53,6 +55,7 @@ impl Health {
     pub(crate) fn problems(&self) -> Vec<Problem> {
         let mut problems = self.edge.problems();
         problems.extend(self.disk_copy.borrow().clone());
+        problems.extend(self.memory.borrow().clone());
         problems.extend(self.hand_over.borrow().problem.clone());
         problems.extend(self.metrics_port.as_ref().and_then(|port| port.problem()));
         problems.sort();

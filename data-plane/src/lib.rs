@@ -24,6 +24,7 @@ mod health;
 pub mod identity;
 mod listener;
 pub mod log;
+mod memory;
 pub mod metrics;
 mod proxy;
 mod serving;

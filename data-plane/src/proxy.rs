@@ -35,6 +35,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 
 use crate::cores::{ClientConnection, Core, Phase, RequestInFlight};
+use crate::memory::Pressure;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::forward::{Forwarded, forward};
 use crate::proxy::respond::{Cause, respond};
@@ -43,7 +44,7 @@ use crate::proxy::target::Target;
 use crate::serving::{Answer, Served, ServedRoute, Share, Shares};
 
 pub(crate) use crate::proxy::forwarded::address_value;
-pub(crate) use crate::proxy::upstream::Pool;
+pub(crate) use crate::proxy::upstream::{Places, Pool};
 
 /// Answers a request.
 pub(crate) async fn answer(
@@ -72,6 +73,9 @@ async fn route_and_forward(
     exchange: &mut Exchange,
     mut request: Request<Incoming>,
 ) -> Result<Forwarded, Cause> {
+    if core.shared.pressure.load() == Pressure::Scarce {
+        return Err(Cause::MemoryShort);
+    }
     let served = core.served();
     let client = forwarded::client(&served, connection, &request);
     exchange.identify(&served, &client, &request);

@@ -190,7 +190,7 @@ impl Connection {
     #[must_use]
     pub fn may_send_again(&self, received: u64, error: &ClientError) -> bool {
         if self.sender.is_http2() {
-            matches!(error, ClientError::Exchange(error) if error.is_canceled() || is_unprocessed(error))
+            matches!(error, ClientError::Exchange(error) if was_never_sent(error) || is_unprocessed(error))
         } else {
             self.received() == received
         }
@@ -214,6 +214,10 @@ impl Connection {
             certificate,
         }
     }
+}
+
+fn was_never_sent(error: &hyper::Error) -> bool {
+    error.is_canceled() || error.is_closed()
 }
 
 fn is_unprocessed(error: &hyper::Error) -> bool {

@@ -126,14 +126,16 @@ pub(crate) const CONTROL_PLANE: &str = "control-plane";
 /// The folder that data planes are given.
 pub(crate) const DATA_PLANE: &str = "data-plane";
 /// Every file that there may be. What else is in the store is somebody else's and stays.
-pub(crate) const NAMES: [&str; 18] = [
+pub(crate) const NAMES: [&str; 20] = [
     "control-plane/installation.id",
     "control-plane/ca.crt",
     "control-plane/ca.key",
     "control-plane/next-ca.crt",
     "control-plane/next-ca.key",
     "control-plane/next-ca.overlap",
+    "control-plane/next-ca.distrust",
     "control-plane/previous-ca.crt",
+    "control-plane/previous-ca.until",
     "control-plane/tls.crt",
     "control-plane/tls.key",
     "control-plane/default.crt",

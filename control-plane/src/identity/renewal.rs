@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::identity::content::Content;
 use crate::identity::error::IdentityError;
 use crate::identity::store::Store;
-use crate::identity::{establish, seal, succession};
+use crate::identity::{distrust, establish, seal, succession};
 
 /// What is to be renewed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -19,6 +19,8 @@ pub enum Renewal {
     Authority {
         /// How long the next authority is trusted before it signs.
         overlap: Duration,
+        /// Whether those before are trusted no more once the next has signed for as long.
+        distrusts: bool,
     },
     /// The certificates of both planes and the default one, with new keys.
     Certificates,
@@ -45,7 +47,12 @@ impl Renewal {
         // First what is due, and what is malformed is found before anything is changed.
         establish(content, now, false)?;
         match self {
-            Self::Authority { overlap } => succession::begin(content, now, overlap)?,
+            Self::Authority { overlap, distrusts } => {
+                if distrusts {
+                    distrust::ask(content);
+                }
+                succession::begin(content, now, overlap)?;
+            }
             Self::SealKey => seal::rotate(content)?,
             Self::Certificates => {}
         }
@@ -54,14 +61,15 @@ impl Renewal {
     }
 }
 
-/// Takes the steps that are due, as a control plane does. Returns when the next authority signs, if one waits.
+/// Takes the steps that are due, as a control plane does. Returns when the next one is, if one waits.
 ///
 /// # Errors
 ///
 /// As [`Renewal::begin`].
 pub async fn carry_on(store: &Store) -> Result<Option<Timestamp>, IdentityError> {
     let step = |content: &mut Content| {
-        Ok(establish(content, Timestamp::now(), false)?.next_authority_signs_after())
+        let now = Timestamp::now();
+        Ok(establish(content, now, false)?.next_step(now))
     };
     store.settle(step).await
 }

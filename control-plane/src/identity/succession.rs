@@ -9,7 +9,7 @@
 //! Both planes trust every authority of the bundle. The next one is made and trusted first, and signs only when its
 //! certificate has been with the data planes for the overlap: then whoever still shows or trusts what was before is trusted
 //! and trusts what is now. That one took over is known from the files alone, so whichever control plane looks next carries
-//! it on. The overlap is counted from the write that gave the data planes the bundle, in that very write: a control plane
+//! it on. Those before stay trusted, unless it is asked that they do not (`distrust.rs`). The overlap is counted from the write that gave the data planes the bundle, in that very write: a control plane
 //! that dies between two writes does not shorten it.
 
 use std::time::Duration;
@@ -19,6 +19,7 @@ use rcgen::KeyPair;
 
 use crate::identity::authority::{Authority, make_error};
 use crate::identity::content::Content;
+use crate::identity::distrust;
 use crate::identity::error::IdentityError;
 use crate::identity::pem::{Certificate, Pair};
 
@@ -30,6 +31,8 @@ pub(crate) struct Authorities {
     pub(crate) next: Option<Next>,
     /// Those that signed, the last first.
     previous: Vec<Certificate>,
+    /// Until when those are trusted, if not until they end.
+    pub(crate) previous_until: Option<Timestamp>,
 }
 
 /// The authority that will sign.
@@ -57,6 +60,7 @@ impl Authorities {
             current,
             next: None,
             previous,
+            previous_until: distrust::until(content)?,
         };
         authorities.next = authorities.spread(next, content, now)?;
         Ok(authorities)
@@ -215,6 +219,7 @@ fn take_over(
     let mut previous = vec![current.certificate];
     previous.extend(read_previous(content)?);
     write_previous(content, &previous);
+    distrust::begin(content, now, overlap(content)?)?;
     for (from, to) in [
         (NEXT.certificate, CURRENT.certificate),
         (NEXT.key, CURRENT.key),
@@ -225,6 +230,7 @@ fn take_over(
     }
     NEXT.remove(content);
     content.remove(OVERLAP_SECONDS);
+    distrust::end(content);
     let place = content.place(CURRENT.certificate);
     content.note(format!(
         "the next authority signs from now on ({place}); the one before is still trusted"
@@ -241,6 +247,10 @@ fn settle_previous(
     previous.retain(|old| old.der != current.der && old.lifetime.not_after > now);
     previous.dedup_by(|second, first| second.der == first.der);
     previous.truncate(MOST_PREVIOUS);
+    if distrust::until(content)?.is_some_and(|until| until <= now) && !previous.is_empty() {
+        previous.clear();
+        content.note("the authorities before the one that signs are trusted no more".to_owned());
+    }
     write_previous(content, &previous);
     Ok(previous)
 }

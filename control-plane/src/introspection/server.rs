@@ -19,7 +19,7 @@ use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 
-use crate::connection::Connection;
+use crate::connection::{Client, Connection};
 use crate::introspection::service::Service;
 use crate::leadership::Leadership;
 use crate::publication::Publications;
@@ -154,7 +154,12 @@ fn connections(
                 }
             }
         };
-        let connection = Connection::new(stream, peer, cut.clone(), place);
+        let client = Client {
+            peer,
+            certificate: None,
+            cut: cut.clone(),
+        };
+        let connection = Connection::new(stream, Arc::new(client), place);
         Some((Ok(connection), (listener, places, cut)))
     })
 }

@@ -1,14 +1,16 @@
-//! Accepts connections for the stream and shakes hands: whoever has no certificate of our authority gets no further.
+//! Accepts connections for the stream and shakes hands: whoever has no certificate of our authority gets no further, and is
+//! cut off once that authority is to be trusted no more.
 //!
 //! It knows nothing of HTTP/2 or gRPC: [`server`](super::server) serves what comes out of it.
 
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use rustls::ServerConfig;
+use rustls_pki_types::CertificateDer;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
@@ -17,7 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::connection::Connection;
+use crate::connection::{Client, Connection};
 use crate::identity::Identity;
 
 /// Accepts until the receiver of connections is gone.
@@ -31,11 +33,20 @@ pub(crate) async fn accept(
     // Handshakes are owned here: they end with this function.
     let mut handshakes = JoinSet::new();
     let mut shaking_hands: VecDeque<AbortHandle> = VecDeque::new();
+    let mut open: Vec<Weak<Client>> = Vec::new();
     loop {
         let accepted = tokio::select! {
             () = connections.closed() => return,
             accepted = listener.accept() => accepted,
-            Some(_) = handshakes.join_next() => continue,
+            Some(ended) = handshakes.join_next() => {
+                open.retain(|client| client.strong_count() > 0);
+                open.extend(ended.ok().flatten());
+                continue;
+            }
+            () = identity.changed() => {
+                cut_distrusted(&open, &identity);
+                continue;
+            }
         };
         let (stream, peer) = match accepted {
             // On a socket of both families, IPv4 comes as ::ffff:a.b.c.d.
@@ -61,18 +72,39 @@ pub(crate) async fn accept(
         let (config, places) = (identity.server_config(), Arc::clone(&places));
         let (connections, cut) = (connections.clone(), cut.clone());
         shaking_hands.push_back(handshakes.spawn(async move {
-            let Some(stream) = shake_hands(stream, peer, config).await else {
-                return;
-            };
+            let stream = shake_hands(stream, peer, config).await?;
             let Ok(place) = places.try_acquire_owned() else {
                 tracing::warn!(%peer, most = MOST_CONNECTIONS, "too many data planes; closed a connection");
-                return;
+                return None;
             };
-            let connection = Connection::new(stream, peer, cut, place);
+            let client = Arc::new(Client {
+                peer,
+                certificate: leaf(&stream),
+                cut: cut.child_token(),
+            });
+            let open = Arc::downgrade(&client);
+            let connection = Connection::new(stream, client, place);
             // Without a receiver the server is shutting down.
-            let _ = connections.send(Ok(connection)).await;
+            connections.send(Ok(connection)).await.ok()?;
+            Some(open)
         }));
     }
+}
+
+fn cut_distrusted(open: &[Weak<Client>], identity: &Identity) {
+    for client in open.iter().filter_map(Weak::upgrade) {
+        let certificate = client.certificate.as_ref();
+        if !certificate.is_some_and(|certificate| identity.may_go_on(certificate)) {
+            tracing::warn!(peer = %client.peer,
+                "cut a data plane off: the authority of the certificate that it came with is trusted no more");
+            client.cut.cancel();
+        }
+    }
+}
+
+fn leaf(stream: &TlsStream<TcpStream>) -> Option<CertificateDer<'static>> {
+    let certificates = stream.get_ref().1.peer_certificates()?;
+    certificates.first().map(|leaf| leaf.clone().into_owned())
 }
 
 async fn shake_hands(

@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use sluice_control_plane::identity::SERVER_NAME;
+use sluice_control_plane::identity::renewal::Renewal;
+use sluice_control_plane::identity::{SERVER_NAME, Store};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
@@ -15,7 +17,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use crate::data_plane::DataPlane;
 use crate::objects::hosts;
 use crate::running::Running;
-use crate::wait::soon;
+use crate::wait::{soon, until};
 
 #[tokio::test]
 async fn a_renewed_certificate_is_used_without_a_restart() {
@@ -38,6 +40,37 @@ async fn a_renewed_certificate_is_used_without_a_restart() {
     let mut after = DataPlane::connect(&running, "node-b").await;
     after.sync_to(2).await;
     running.live(2, 2).await;
+}
+
+#[tokio::test]
+async fn who_came_with_a_certificate_that_is_distrusted_is_cut_off() {
+    let running = Running::with(&hosts(&["a.example"])).await;
+    let mut thief = DataPlane::connect(&running, "node-thief").await;
+    thief.sync_to(1).await;
+    let store = Store::folder(running.identity_folder());
+    let renewal = Renewal::Authority {
+        overlap: Duration::from_secs(1),
+        distrusts: true,
+    };
+    renewal.begin(&store).await.unwrap();
+    let signed = certificate(&running.data_plane_folder());
+    until("data planes have another certificate", async || {
+        running.identity.refresh().await.unwrap();
+        (certificate(&running.data_plane_folder()) != signed).then_some(())
+    })
+    .await;
+    // Whoever came with the new one stays.
+    let mut honest = DataPlane::connect(&running, "node-a").await;
+    honest.sync_to(1).await;
+    until("the authorities before are trusted no more", async || {
+        running.identity.refresh().await.unwrap();
+        let bundle = fs::read_to_string(running.data_plane_folder().join("ca.crt")).unwrap();
+        (bundle.matches("BEGIN").count() == 1).then_some(())
+    })
+    .await;
+    thief.ends().await;
+    running.publish(&hosts(&["b.example"]));
+    honest.sync_to(2).await;
 }
 
 #[tokio::test]

@@ -13,9 +13,11 @@ use std::time::Duration;
 use http::HeaderValue;
 use sluice_proto::{ListenerProtocol, Timeouts};
 
+use crate::clock::uptime_ms;
 use crate::cores::stream::{Activity, Waiting};
 use crate::cores::{Core, Counted, Phase};
 use crate::listener::OpenedBy;
+use crate::memory::Pressure;
 use crate::proxy;
 
 /// A connection of a client, as its requests and its core see it.
@@ -30,6 +32,8 @@ pub(crate) struct ClientConnection {
     pub(super) http2: Cell<bool>,
     command: Cell<Option<Command>>,
     waker: RefCell<Option<Waker>>,
+    // Bodies of responses over HTTP/2, of which one may be stuck while others go on.
+    pieces: RefCell<Vec<Rc<PieceSent>>>,
     _counted: Counted,
 }
 
@@ -47,6 +51,30 @@ pub(super) enum Command {
     Finish,
     /// Close: the client has let it wait too long.
     Abort,
+}
+
+/// Since when a piece of a response's body waits to be followed by the next: a client that takes none lets it wait.
+#[derive(Debug, Default)]
+pub(crate) struct PieceSent {
+    // 0 while the endpoint is waited for.
+    since_ms: Cell<u64>,
+}
+
+impl PieceSent {
+    /// Notes that the client has taken the last piece.
+    pub(crate) fn taken(&self) {
+        self.since_ms.set(0);
+    }
+
+    /// Notes that the client has another piece to take.
+    pub(crate) fn sent(&self) {
+        self.since_ms.set(uptime_ms().max(1));
+    }
+
+    fn waits(&self, now_ms: u64, patience: Duration) -> bool {
+        let since_ms = self.since_ms.get();
+        since_ms > 0 && Duration::from_millis(now_ms.saturating_sub(since_ms)) > patience
+    }
 }
 
 /// Counts one request of a connection until its response has ended.
@@ -77,6 +105,7 @@ impl ClientConnection {
             http2: Cell::new(false),
             command: Cell::new(None),
             waker: RefCell::new(None),
+            pieces: RefCell::default(),
             _counted: counted,
         })
     }
@@ -99,25 +128,70 @@ impl ClientConnection {
         self.http2.get()
     }
 
-    pub(super) fn command(&self, command: Command) {
+    /// Returns what notes how the body of one response is taken; `None` over HTTP/1.1, where the connection knows.
+    pub(crate) fn follow_body(&self) -> Option<Rc<PieceSent>> {
+        if !self.http2.get() {
+            return None;
+        }
+        let mut pieces = self.pieces.borrow_mut();
+        if pieces.len() == pieces.capacity() {
+            pieces.retain(|piece| Rc::strong_count(piece) > 1);
+        }
+        let piece = Rc::new(PieceSent::default());
+        pieces.push(Rc::clone(&piece));
+        Some(piece)
+    }
+
+    /// Tells it what to do. Returns whether that is news.
+    pub(super) fn command(&self, command: Command) -> bool {
         // An abort is not taken back.
-        if self.command.get() != Some(Command::Abort) {
+        let told = self.command.get();
+        if told != Some(Command::Abort) {
             self.command.set(Some(command));
         }
         if let Some(waker) = &*self.waker.borrow() {
             waker.wake_by_ref();
         }
+        told != self.command.get()
     }
 
     /// Returns what to do if the client has let it wait too long.
     pub(super) fn overdue(&self, now_ms: u64, timeouts: &Timeouts) -> Option<Command> {
+        self.overdue_with(now_ms, timeouts, |usual| usual)
+    }
+
+    /// Returns what to do if the client has let it wait too long for how short memory is.
+    pub(super) fn overdue_under(
+        &self,
+        pressure: Pressure,
+        now_ms: u64,
+        timeouts: &Timeouts,
+    ) -> Option<Command> {
+        if pressure == Pressure::None {
+            return None;
+        }
+        let patience = pressure.patience(timeouts.response_body_idle);
+        let pieces = self.pieces.borrow();
+        if pieces.iter().any(|piece| piece.waits(now_ms, patience)) {
+            return Some(Command::Abort);
+        }
+        self.overdue_with(now_ms, timeouts, |usual| pressure.patience(usual))
+    }
+
+    fn overdue_with(
+        &self,
+        now_ms: u64,
+        timeouts: &Timeouts,
+        patience: impl Fn(Duration) -> Duration,
+    ) -> Option<Command> {
         let (waiting, since_ms) = self.activity.waiting()?;
         let waited = Duration::from_millis(now_ms.saturating_sub(since_ms));
-        match waiting {
-            Waiting::Head => (waited > timeouts.request_headers).then_some(Command::Abort),
-            Waiting::Reader => (waited > timeouts.response_body_idle).then_some(Command::Abort),
-            Waiting::Request => (waited > timeouts.client_idle).then_some(Command::Finish),
-        }
+        let (usual, command) = match waiting {
+            Waiting::Head => (timeouts.request_headers, Command::Abort),
+            Waiting::Reader => (timeouts.response_body_idle, Command::Abort),
+            Waiting::Request => (timeouts.client_idle, Command::Finish),
+        };
+        (waited > patience(usual)).then_some(command)
     }
 
     /// Polls `work` until it ends or the core says to end it. `finish` is told to finish, and returns whether that is

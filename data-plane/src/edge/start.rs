@@ -13,7 +13,9 @@ use crate::cores::{CoreHandle, Phase, Shared};
 use crate::edge::listeners::Listeners;
 use crate::edge::{Edge, EdgeConfig, EdgeError, State};
 use crate::listener::Acceptor;
+use crate::memory::PressureNow;
 use crate::metrics::{Metrics, RouteLabels};
+use crate::proxy::Places;
 use crate::serving::Accepted;
 use crate::tls;
 
@@ -32,6 +34,8 @@ impl Edge {
             tls: tls::server_config(Arc::clone(&served)).map_err(EdgeError::Tls)?,
             served,
             most_connections: config.most_connections,
+            places: Places::new(config.most_connections),
+            pressure: PressureNow::default(),
             endpoints_stale: AtomicBool::new(false),
             endpoints_unsure: AtomicBool::new(false),
             phase: watch::Sender::new(Phase::Serving),

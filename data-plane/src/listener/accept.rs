@@ -13,6 +13,7 @@ use tokio::time::sleep;
 
 use crate::cores::{Accepted, Intake, Shared};
 use crate::listener::OpenedBy;
+use crate::memory::Pressure;
 
 /// The cores that connections are handed to.
 pub(super) struct Cores {
@@ -50,7 +51,9 @@ impl Cores {
             return;
         };
         let allowed = self.shared.served.load().settings.limits.connections as usize;
-        if self.connections() >= allowed.min(self.shared.most_connections) {
+        if self.connections() >= allowed.min(self.shared.most_connections)
+            || self.shared.pressure.load() == Pressure::Scarce
+        {
             intake.counters.over_limit.fetch_add(1, Ordering::Relaxed);
             return;
         }

@@ -17,8 +17,10 @@ pub(crate) struct CoreCounters {
     pub(crate) accepted: AtomicU64,
     /// Connections of clients that have ended.
     pub(crate) ended: AtomicU64,
-    /// Connections of clients closed at once because there were too many.
+    /// Connections of clients closed at once because there were too many, or too little memory.
     pub(crate) over_limit: AtomicU64,
+    /// Connections of clients ended because memory was short and they waited for their clients.
+    pub(crate) ended_for_memory: AtomicU64,
     /// Lines of the access log that were dropped because its writer was too slow.
     pub(crate) log_lines_dropped: AtomicU64,
     handshake_failures: [AtomicU64; HandshakeFailure::ALL.len()],
@@ -162,8 +164,13 @@ fn encode_totals(all: &[Arc<CoreCounters>], encoder: &mut DescriptorEncoder<'_>)
         ("connections", "Connections of clients accepted", accepted),
         (
             "connections_over_limit",
-            "Connections of clients closed at once because there were too many",
+            "Connections of clients closed at once because there were too many, or too little memory",
             sum(all, |core| &core.over_limit),
+        ),
+        (
+            "connections_ended_for_memory",
+            "Connections of clients ended because memory was short and they waited for their clients",
+            sum(all, |core| &core.ended_for_memory),
         ),
         (
             "access_log_lines_dropped",

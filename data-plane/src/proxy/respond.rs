@@ -24,6 +24,8 @@ pub(crate) enum Cause {
     Connect,
     RequestBodyIncomplete,
     RequestBodyTimeout,
+    // This process is at fault, or whoever floods it.
+    MemoryShort,
     // Nobody wrote a route for it.
     NoRoute,
     // Whoever wrote the Ingress is at fault; the problem's code.
@@ -32,6 +34,8 @@ pub(crate) enum Cause {
     NoWeight,
     NoEndpoints,
     AddressProhibited,
+    // Too many requests at once, or too few descriptors.
+    TooManyConnections,
     // The backend is at fault.
     NameUnresolved,
     ConnectRefused,
@@ -72,12 +76,14 @@ impl Cause {
             Self::Connect => ("connect", "http_request_denied", S::NOT_IMPLEMENTED, "CONNECT is not served here"),
             Self::RequestBodyIncomplete => ("request_body_incomplete", REQUEST, S::BAD_REQUEST, "the request's body is incomplete"),
             Self::RequestBodyTimeout => ("request_body_timeout", REQUEST, S::REQUEST_TIMEOUT, "the request's body did not come in time"),
+            Self::MemoryShort => ("memory_short", "proxy_internal_error", S::SERVICE_UNAVAILABLE, "the proxy is overloaded; try again"),
             Self::NoRoute => ("no_route", "destination_not_found", S::NOT_FOUND, "nothing is served here"),
             Self::Unavailable(_) => ("unavailable", CONFIGURATION, S::SERVICE_UNAVAILABLE, UNAVAILABLE),
             Self::BackendMissing => ("backend_missing", CONFIGURATION, S::SERVICE_UNAVAILABLE, UNAVAILABLE),
             Self::NoWeight => ("no_weight", CONFIGURATION, S::SERVICE_UNAVAILABLE, UNAVAILABLE),
             Self::NoEndpoints => ("no_endpoints", "destination_unavailable", S::SERVICE_UNAVAILABLE, UNAVAILABLE),
             Self::AddressProhibited => ("address_prohibited", "destination_ip_prohibited", S::BAD_GATEWAY, UNREACHABLE),
+            Self::TooManyConnections => ("too_many_connections", "connection_limit_reached", S::SERVICE_UNAVAILABLE, "the proxy is overloaded; try again"),
             Self::NameUnresolved => ("name_unresolved", "dns_error", S::BAD_GATEWAY, UNREACHABLE),
             Self::ConnectRefused => ("connect_refused", "connection_refused", S::BAD_GATEWAY, UNREACHABLE),
             Self::ConnectTimeout => ("connect_timeout", "connection_timeout", S::BAD_GATEWAY, UNREACHABLE),

@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::cores::PieceSent;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::upstream::Lease;
 
@@ -35,6 +37,8 @@ struct Streamed {
     // Since when the next piece is awaited.
     waiting: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
+    // How the client takes it.
+    taken: Option<Rc<PieceSent>>,
 }
 
 /// Why the body of a response did not come whole: the endpoint is at fault. The client's connection is closed then, for
@@ -80,6 +84,7 @@ impl ResponseBody {
             idle,
             waiting: None,
             timer: None,
+            taken: exchange.connection().follow_body(),
         };
         if streamed.incoming.is_end_stream() {
             streamed.complete();
@@ -96,9 +101,15 @@ impl Streamed {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ResponseCutShort>>> {
+        if let Some(taken) = &self.taken {
+            taken.taken();
+        }
         match Pin::new(&mut self.incoming).poll_frame(cx) {
             Poll::Ready(frame) => {
                 self.waiting = None;
+                if let (Some(taken), Some(_)) = (&self.taken, &frame) {
+                    taken.sent();
+                }
                 if frame.is_none() || self.incoming.is_end_stream() {
                     self.complete();
                 }

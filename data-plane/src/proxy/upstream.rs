@@ -2,6 +2,7 @@
 //! (HTTP/2).
 
 mod dial;
+mod places;
 mod pool;
 mod prohibited;
 
@@ -18,8 +19,10 @@ use sluice_proto::BackendProtocol;
 
 use crate::proxy::body::RequestBody;
 use crate::proxy::respond::Cause;
+use crate::proxy::upstream::places::Place;
 use crate::serving::Outstanding;
 
+pub(crate) use crate::proxy::upstream::places::Places;
 pub(crate) use crate::proxy::upstream::pool::Pool;
 
 /// A connection to an endpoint, for one request.
@@ -134,7 +137,7 @@ pub(super) fn is_unprocessed(error: &hyper::Error) -> bool {
 }
 
 /// Runs a connection until it ends. What goes wrong shows in the requests on it.
-fn run<F, T>(connection: F)
+fn run<F, T>(connection: F, place: Place)
 where
     F: Future<Output = hyper::Result<T>> + 'static,
 {
@@ -142,5 +145,6 @@ where
         if let Err(error) = connection.await {
             tracing::debug!(%error, "a connection to an endpoint has ended");
         }
+        drop(place);
     }));
 }

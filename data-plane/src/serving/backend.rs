@@ -3,11 +3,13 @@
 //! Its identity survives route changes, so pools, load and counters do, too.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use sluice_proto::{Backend, BackendProtocol, BackendTarget, EndpointState};
 
+use crate::clock::uptime_ms;
 use crate::metrics::BackendCounters;
 use crate::serving::endpoint::{Endpoint, EndpointAddress};
 use crate::serving::patience::Patience;
@@ -18,6 +20,8 @@ pub(crate) struct ServedBackend {
     pub(crate) counters: Arc<BackendCounters>,
     target: Target,
     patience: Patience,
+    // When its endpoints became others; 0 if they never did.
+    changed_ms: AtomicU64,
     // An endpoint could not be reached while nobody could tell whether it is still there.
     doubted: AtomicBool,
 }
@@ -66,6 +70,7 @@ impl ServedBackend {
             counters,
             target,
             patience: Patience::default(),
+            changed_ms: AtomicU64::new(0),
             doubted: AtomicBool::new(false),
         }
     }
@@ -88,6 +93,9 @@ impl ServedBackend {
                 EndpointState::Terminating => set.terminating.push(served),
             }
         }
+        if !earlier.is_empty() && !earlier.is_same(&set) {
+            self.changed_ms.store(uptime_ms().max(1), Ordering::Relaxed);
+        }
         current.store(Arc::new(set));
         self.doubted.store(false, Ordering::Relaxed);
         self.patience.news();
@@ -105,6 +113,14 @@ impl ServedBackend {
             }
             Target::Endpoints { current, .. } => current.load().pick(tried),
         }
+    }
+
+    /// Returns whether pods may be ending just now, so that a connection which waits for a request may be closing: its
+    /// endpoints have changed a moment ago, or one could not be reached.
+    pub(crate) fn is_changing(&self) -> bool {
+        let changed_ms = self.changed_ms.load(Ordering::Relaxed);
+        let since = Duration::from_millis(uptime_ms().saturating_sub(changed_ms));
+        self.is_doubted() || (changed_ms > 0 && since < CHANGING)
     }
 
     /// Returns whether [`Self::doubt`] was called since the endpoints were set.
@@ -168,6 +184,16 @@ impl EndpointSet {
             .chain(&self.terminating)
     }
 
+    fn is_same(&self, other: &Self) -> bool {
+        let same = |these: &[Arc<Endpoint>], those: &[Arc<Endpoint>]| {
+            let ids = those.iter().map(|endpoint| endpoint.id);
+            these.iter().map(|endpoint| endpoint.id).eq(ids)
+        };
+        same(&self.local, &other.local)
+            && same(&self.remote, &other.remote)
+            && same(&self.terminating, &other.terminating)
+    }
+
     fn is_empty(&self) -> bool {
         self.iter().next().is_none()
     }
@@ -229,6 +255,9 @@ fn any_usable(
     let (before, from) = endpoints.split_at(fastrand::usize(..endpoints.len()));
     from.iter().chain(before).find(|endpoint| usable(endpoint))
 }
+
+/// A Deployment ends its old pods after new ones are there, within the time that it gives them.
+const CHANGING: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests;

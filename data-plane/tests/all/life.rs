@@ -7,6 +7,7 @@ mod half_open;
 mod hand_over;
 mod harness;
 mod identity;
+mod memory;
 mod redirect;
 mod restart;
 mod staleness;

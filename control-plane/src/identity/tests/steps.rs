@@ -42,7 +42,8 @@ impl Kept {
 
     fn renew_authority(&mut self, now: Timestamp) -> Option<Timestamp> {
         let overlap = OVERLAP;
-        self.step(|content| Renewal::Authority { overlap }.apply(content, now))
+        let distrusts = false;
+        self.step(|content| Renewal::Authority { overlap, distrusts }.apply(content, now))
     }
 
     fn text(&self, name: &str) -> String {
@@ -156,7 +157,10 @@ fn a_step_that_breaks_off_anywhere_is_carried_on() {
         let mut content = kept.content();
         if what == "begin" {
             let overlap = OVERLAP;
-            let renewal = Renewal::Authority { overlap };
+            let renewal = Renewal::Authority {
+                overlap,
+                distrusts: true,
+            };
             renewal.apply(&mut content, at).unwrap();
         } else {
             establish(&mut content, at, false).unwrap();
@@ -191,7 +195,8 @@ fn the_overlap_counts_from_when_data_planes_were_given_the_bundle() {
     kept.establish(now);
     let mut content = kept.content();
     let overlap = OVERLAP;
-    Renewal::Authority { overlap }
+    let distrusts = false;
+    Renewal::Authority { overlap, distrusts }
         .apply(&mut content, now)
         .unwrap();
     let of_control_plane = content.changes().iter();
@@ -209,6 +214,44 @@ fn the_overlap_counts_from_when_data_planes_were_given_the_bundle() {
         current.next_authority_signs_after(),
         Some(later(late, OVERLAP))
     );
+}
+
+#[test]
+fn an_authority_that_is_distrusted_is_trusted_no_more_once_everybody_has_another_certificate() {
+    let mut now = Timestamp::now();
+    let mut kept = Kept::default();
+    kept.establish(now);
+    // One before it, which is to go, too.
+    kept.renew_authority(now);
+    now = later(now, OVERLAP);
+    kept.establish(now);
+    let (overlap, distrusts) = (OVERLAP, true);
+    kept.step(|content| Renewal::Authority { overlap, distrusts }.apply(content, now));
+    let stolen = kept.clone();
+    now = later(now, OVERLAP);
+    let signing = kept.establish(now);
+    assert_eq!(kept.trusted(), 3, "data planes learn of their certificates");
+    assert_eq!(signing.next_step(now), Some(later(now, OVERLAP)));
+    shake_hands("the new one signs", &signing, &stolen);
+    let before = kept.clone();
+    now = later(now, OVERLAP);
+    let alone = kept.establish(now);
+    assert_eq!(kept.trusted(), 1);
+    assert_eq!(alone.next_step(now), None);
+    shake_hands("whoever has learnt", &alone, &kept);
+    shake_hands("whoever has learnt most of it", &alone, &before);
+    let leaf = CertificateDer::from_pem_slice(stolen.text("data-plane/tls.crt").as_bytes());
+    let verified = alone
+        .client_verifier
+        .verify_client_cert(&leaf.unwrap(), &[], UnixTime::now());
+    assert!(verified.is_err(), "a stolen certificate is none");
+
+    // The next renewal is an ordinary one.
+    kept.renew_authority(now);
+    now = later(now, OVERLAP);
+    assert_eq!(kept.establish(now).next_step(now), None);
+    assert_eq!(kept.trusted(), 2);
+    assert!(kept.names().iter().all(|name| !name.contains("until")));
 }
 
 #[test]
@@ -298,6 +341,7 @@ fn a_malformed_file_of_a_succession_is_named_and_left_alone() {
         "control-plane/next-ca.crt",
         "control-plane/next-ca.key",
         "control-plane/previous-ca.crt",
+        "control-plane/previous-ca.until",
         "data-plane/next-ca.after",
         "data-plane/seal.key.previous",
     ] {
@@ -307,7 +351,7 @@ fn a_malformed_file_of_a_succession_is_named_and_left_alone() {
             b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
         ] {
             // Text between certificates is a comment (RFC 7468, section 5.2).
-            if name.contains("previous-ca") && garbage == b"nonsense" {
+            if name.contains("previous-ca.crt") && garbage == b"nonsense" {
                 continue;
             }
             let mut broken = kept.clone();

@@ -60,6 +60,22 @@ async fn it_can_wait_until_the_next_authority_signs() {
 }
 
 #[tokio::test]
+async fn what_is_distrusted_is_waited_for_and_only_authorities_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = ["--identity-dir", folder.path().to_str().unwrap()];
+    let words = ["authority", "--distrust", "--overlap=1s", "--wait"];
+    let (code, said) = run(&[&["renew"], &words[..], &place].concat()).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("then no more"), "{said}");
+    assert!(said.contains("Those before are trusted no more"), "{said}");
+    let bundle = fs::read_to_string(folder.path().join("data-plane/ca.crt")).unwrap();
+    assert_eq!(bundle.matches("BEGIN").count(), 1);
+    let (code, said) = run(&[&["renew", "seal", "--distrust"], &place[..]].concat()).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("renew authority --distrust"), "{said}");
+}
+
+#[tokio::test]
 async fn it_says_what_it_lacks() {
     let (code, said) = run(&["renew", "authority"]).await;
     assert_eq!(code, Some(1), "{said}");

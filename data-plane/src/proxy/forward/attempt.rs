@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
-use sluice_proto::Settings;
+use sluice_proto::{BackendProtocol, Settings};
 use tokio::time::{Instant, timeout_at};
 
 use crate::cores::Core;
@@ -43,10 +43,11 @@ impl Attempt<'_> {
         let outstanding = Arc::clone(&endpoint).begin();
         let timeouts = &self.settings.timeouts;
         let protocol = self.backend.protocol;
+        let fresh = self.fresh || self.must_not_meet_an_end(request.method());
         let connecting = self
             .core
             .pool
-            .connect(&endpoint, protocol, timeouts.connect, self.fresh);
+            .connect(&endpoint, protocol, timeouts.connect, fresh);
         let mut connected = match connecting.await {
             Ok(connected) => connected,
             Err(cause) => {
@@ -97,6 +98,16 @@ impl Attempt<'_> {
                 })
             }
         }
+    }
+}
+
+impl Attempt<'_> {
+    // A connection that closes just when the request is written leaves open whether it was processed. Where pods are
+    // replaced, that is likely, and what is not idempotent could not be sent again. HTTP/2 says what was not processed.
+    fn must_not_meet_an_end(&self, method: &Method) -> bool {
+        !is_idempotent(method)
+            && self.backend.protocol == BackendProtocol::Http1
+            && self.backend.is_changing()
     }
 }
 

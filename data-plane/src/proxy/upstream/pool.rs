@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -16,13 +17,14 @@ use tokio::time::Instant;
 use crate::cores::LocalExecutor;
 use crate::proxy::body::RequestBody;
 use crate::proxy::respond::Cause;
+use crate::proxy::upstream::places::{Place, Places};
 use crate::proxy::upstream::{Connected, Sender, dial, run};
 use crate::serving::{Endpoint, EndpointAddress};
 
 /// All connections of one core to endpoints.
-#[derive(Default)]
 pub(crate) struct Pool {
     endpoints: RefCell<HashMap<u64, Connections>>,
+    places: Arc<Places>,
 }
 
 #[derive(Default)]
@@ -45,6 +47,14 @@ struct Http2 {
 }
 
 impl Pool {
+    /// Returns an empty pool, whose connections take these places.
+    pub(crate) fn new(places: Arc<Places>) -> Self {
+        Self {
+            endpoints: RefCell::default(),
+            places,
+        }
+    }
+
     /// Returns a connection to this endpoint: one that waits, unless a `fresh` one is needed, or a new one, which may take
     /// `limit` to open.
     pub(in crate::proxy) async fn connect(
@@ -61,7 +71,10 @@ impl Pool {
         };
         let (sender, reused) = match reused {
             Some(sender) => (sender, true),
-            None => (open_http1(&endpoint.address, limit).await?, false),
+            None => {
+                let place = self.place().await?;
+                (open_http1(&endpoint.address, limit, place).await?, false)
+            }
         };
         Ok(Connected {
             endpoint: endpoint.id,
@@ -100,6 +113,17 @@ impl Pool {
         });
     }
 
+    // Where all are taken, connections that wait for requests make room.
+    async fn place(&self) -> Result<Place, Cause> {
+        if let Some(place) = self.places.take() {
+            return Ok(place);
+        }
+        self.close_idle(Duration::ZERO);
+        // They end when their tasks have had a turn.
+        tokio::task::yield_now().await;
+        self.places.take().ok_or(Cause::TooManyConnections)
+    }
+
     // The one used last: it is the least likely to be closed from the other side, and the others get old and go.
     fn take(&self, endpoint: u64) -> Option<http1::SendRequest<RequestBody>> {
         let mut endpoints = self.endpoints.borrow_mut();
@@ -130,7 +154,7 @@ impl Pool {
                 None => false,
             });
             let http2 = slot.get_or_insert_with(|| Http2 {
-                opening: open_http2(endpoint.address.clone(), limit)
+                opening: open_http2(endpoint.address.clone(), limit, self.places.take())
                     .boxed_local()
                     .shared(),
                 users: Rc::default(),
@@ -154,18 +178,24 @@ impl Pool {
 async fn open_http1(
     address: &EndpointAddress,
     limit: Duration,
+    place: Place,
 ) -> Result<http1::SendRequest<RequestBody>, Cause> {
     let stream = dial::dial(address, limit).await?;
-    let opened = http1::Builder::new().handshake(TokioIo::new(stream)).await;
+    let opened = http1::Builder::new()
+        .max_buf_size(MOST_BUFFERED)
+        .handshake(TokioIo::new(stream))
+        .await;
     let (sender, connection) = opened.map_err(|_| Cause::ConnectionClosed)?;
-    run(connection.with_upgrades());
+    run(connection.with_upgrades(), place);
     Ok(sender)
 }
 
 async fn open_http2(
     address: EndpointAddress,
     limit: Duration,
+    place: Option<Place>,
 ) -> Result<http2::SendRequest<RequestBody>, Cause> {
+    let place = place.ok_or(Cause::TooManyConnections)?;
     let stream = dial::dial(&address, limit).await?;
     let opened = http2::Builder::new(LocalExecutor)
         .timer(TokioTimer::new())
@@ -174,11 +204,13 @@ async fn open_http2(
         .handshake(TokioIo::new(stream))
         .await;
     let (sender, connection) = opened.map_err(|_| Cause::ConnectionClosed)?;
-    run(connection);
+    run(connection, place);
     Ok(sender)
 }
 
 const MOST_IDLE: usize = 256;
+// For a client that takes nothing, an endpoint's answer is kept up to here; a header section has to fit in, too.
+const MOST_BUFFERED: usize = 32 << 10;
 // A connection that carries many requests must not lose them all to a peer that vanished.
 const PING_AFTER: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);

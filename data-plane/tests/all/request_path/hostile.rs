@@ -260,6 +260,41 @@ async fn a_client_that_reads_nothing_is_cut_off_and_its_endpoint_with_it() {
 }
 
 #[tokio::test]
+async fn a_client_cannot_open_more_connections_to_endpoints_than_there_are_places() {
+    let slow = Backend::start(|request| async move {
+        if request.uri().path() == "/slow" {
+            std::future::pending::<()>().await;
+        }
+        text("web")
+    })
+    .await;
+    let mut edge = TestEdge::with_connections(8);
+    let mut resources = vec![route("shop.example", "/", "web")];
+    resources.extend(service("web", [slow.address]));
+    assert_eq!(edge.apply(listeners().into_iter().chain(resources)), []);
+    let mut client = Client::http2(edge.http()).await;
+    let Client::Http2(sender) = &client else {
+        unreachable!("it speaks HTTP/2");
+    };
+    let mut waiting = Vec::new();
+    for _ in 0..8 {
+        let mut client = Client::Http2(sender.clone());
+        waiting.push(tokio::spawn(async move {
+            client.get("shop.example", "/slow").await
+        }));
+    }
+    eventually("all places are taken", async || slow.connections() >= 8).await;
+    let answer = client.get("shop.example", "/").await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.proxy_error(), "connection_limit_reached");
+    waiting.pop().unwrap().abort();
+    eventually("a place is free again", async || {
+        client.get("shop.example", "/").await.body == "web"
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn connections_over_the_limit_are_closed_at_once() {
     let (mut edge, _web) = edge().await;
     edge.settings(|settings| settings.limits.connections = 2);

@@ -31,6 +31,37 @@ async fn a_connect_failure_moves_to_another_endpoint() {
     assert!(edge.metric("sluice_upstream_retries_total", "shop/web:80") >= 1.0);
 }
 
+// A pod that ends closes what waits for requests, perhaps just when one is written.
+#[tokio::test]
+async fn while_endpoints_change_what_is_not_idempotent_takes_a_new_connection() {
+    let web = Backend::saying("web").await;
+    let gone = Backend::saying("gone").await;
+    let mut resources = vec![route("shop.example", "/", "web")];
+    resources.extend(service("web", [web.address]));
+    let mut edge = TestEdge::serving(resources);
+    let mut client = Client::http1(edge.http()).await;
+    let mut connections_after = async |method: Method| {
+        let request = Request::builder().method(method).uri("/");
+        let request = request.header("host", "shop.example").body(full("x"));
+        assert_eq!(client.ask(request.unwrap()).await.body, "web");
+        web.connections()
+    };
+    for method in [Method::POST, Method::POST, Method::GET, Method::PUT] {
+        assert_eq!(connections_after(method.clone()).await, 1, "{method}");
+    }
+    edge.apply([endpoints("web", [web.address, gone.address])]);
+    edge.apply([endpoints("web", [web.address])]);
+    for (method, connections) in [
+        (Method::GET, 1),
+        (Method::POST, 2),
+        (Method::PUT, 2),
+        (Method::PATCH, 3),
+    ] {
+        let opened = connections_after(method.clone()).await;
+        assert_eq!(opened, connections, "{method}");
+    }
+}
+
 #[tokio::test]
 async fn an_endpoint_that_cannot_be_reached_is_left_out_after_a_while() {
     let web = Backend::saying("web").await;

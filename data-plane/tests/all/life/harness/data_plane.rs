@@ -85,6 +85,14 @@ impl DataPlane {
         kill_process(id, signal).unwrap();
     }
 
+    /// Returns how many bytes of memory it uses.
+    pub(crate) fn memory(&self) -> u64 {
+        let id = self.0.id().expect("it runs");
+        let statm = std::fs::read_to_string(format!("/proc/{id}/statm")).unwrap();
+        let pages: u64 = statm.split(' ').nth(1).unwrap().parse().unwrap();
+        pages * rustix::param::page_size() as u64
+    }
+
     /// Asks for its metrics at port 9090 of this address in its network namespace; returns all that is answered.
     pub(crate) async fn asked_for_metrics(&self, ip: &str) -> String {
         let id = self.0.id().expect("it runs").to_string();

@@ -25,12 +25,17 @@ pub(crate) struct TestEdge {
 impl TestEdge {
     /// Starts an edge on the node `node-a` that has no snapshot yet.
     pub(crate) fn empty() -> Self {
+        Self::with_connections(usize::MAX)
+    }
+
+    /// The same, with so many connections of clients and to endpoints at most.
+    pub(crate) fn with_connections(most_connections: usize) -> Self {
         let metrics = Arc::new(Metrics::new());
         let log = Log::default();
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let listen = ["http", "https"].map(|name| (name.to_owned(), any_port));
         let config = EdgeConfig {
-            most_connections: usize::MAX,
+            most_connections,
             node: "node-a".to_owned(),
             cores: NonZeroUsize::new(2).unwrap(),
             listen: BTreeMap::from(listen),
