@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
@@ -113,6 +113,14 @@ impl ClientError {
 pub async fn fetch(destination: &Destination) -> Result<Answer, ClientError> {
     let mut connection = Connection::open(destination).await?;
     connection.send(get(destination, true)?).await
+}
+
+/// A POST of a few bytes to the destination; `last` asks the proxy to close the connection afterwards.
+pub fn post(destination: &Destination, last: bool) -> http::Result<Request<Full<Bytes>>> {
+    let mut request = get(destination, last)?;
+    *request.method_mut() = Method::POST;
+    *request.body_mut() = Full::from("a small body");
+    Ok(request)
 }
 
 /// A GET for the destination; `last` asks the proxy to close the connection afterwards.

@@ -1,5 +1,5 @@
 //! An open-loop load: requests leave at their times whether or not earlier ones have been answered, and every
-//! outcome is kept. It is for finding the one request in thousands that fails, not for measuring speed.
+//! outcome is kept. Half of them are POSTs, which a proxy must not send twice. It is for finding the one request in thousands that fails, not for measuring speed.
 //!
 //! It runs wherever it is started: on loopback, or inside a namespace ([`crate::namespace::Namespace::run`]).
 

@@ -107,7 +107,7 @@ impl Default for Limits {
             header_count: 128,
             // 744 MiB at the 31 KiB of an idle TLS connection: they fit into the memory that the DaemonSet may use.
             connections: 24_576,
-            concurrent_streams: 250,
+            concurrent_streams: 128,
         }
     }
 }

@@ -23,7 +23,7 @@ pub(super) async fn one(crowd: &Crowd, nodes: &[SocketAddr]) -> anyhow::Result<D
         crowd.pair_up(false)
     );
     taken?;
-    let last = last?.into_iter().max().context("there are no nodes")?;
+    let last = last?.into_iter().flatten().max().unwrap_or(removed);
     crowd.pair_up(true).await?;
     within(try_join_all(clients.iter_mut().map(Client::until_there))).await?;
     Ok(last.saturating_duration_since(removed))
@@ -45,15 +45,15 @@ impl Client {
         Ok(())
     }
 
-    /// Asks until it answers no more, and returns when the last request began that it answered.
-    async fn until_gone(&mut self) -> anyhow::Result<Instant> {
-        let mut last = Instant::now();
+    /// Asks until it answers no more, and returns when the last request began that it answered, if it answered any.
+    async fn until_gone(&mut self) -> anyhow::Result<Option<Instant>> {
+        let mut last = None;
         let mut without = 0;
         // While both are there, each is asked about every other time.
         while without < IN_A_ROW {
             let asked = Instant::now();
             if self.is_first_asked().await? {
-                last = asked;
+                last = Some(asked);
                 without = 0;
             } else {
                 without += 1;

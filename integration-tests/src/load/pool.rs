@@ -1,13 +1,19 @@
 //! A target's connections that are kept open, and the one retry that a client may make.
 
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+
 use super::Target;
-use crate::client::{Answer, ClientError, Connection, get};
+use crate::client::{Answer, ClientError, Connection, get, post};
 
 pub(super) struct Pool {
     target: Target,
+    sent: AtomicUsize,
     idle: Mutex<Vec<Connection>>,
 }
 
@@ -15,6 +21,7 @@ impl Pool {
     pub(super) fn new(target: Target) -> Self {
         Self {
             target,
+            sent: AtomicUsize::new(0),
             idle: Mutex::new(Vec::new()),
         }
     }
@@ -26,11 +33,9 @@ impl Pool {
     /// Sends the request over a connection of its own.
     pub(super) async fn over_new(&self) -> Result<Answer, String> {
         let mut connection = self.open().await.map_err(|error| error.chain())?;
-        let request = get(&self.target.destination, true).map_err(|error| error.to_string())?;
-        connection
-            .send(request)
-            .await
-            .map_err(|error| error.chain())
+        let request = self.request(true).map_err(|error| error.to_string())?;
+        let answer = connection.send(request).await;
+        answer.map_err(|error| error.chain())
     }
 
     /// Sends the request over an idle connection if there is one, and keeps the connection.
@@ -78,7 +83,17 @@ impl Pool {
     }
 
     async fn exchange(&self, connection: &mut Connection) -> Result<Answer, ClientError> {
-        connection.send(get(&self.target.destination, false)?).await
+        connection.send(self.request(false)?).await
+    }
+
+    // Both kinds of connections come in turn, so two in a row are of each method.
+    fn request(&self, last: bool) -> http::Result<Request<Full<Bytes>>> {
+        let number = self.sent.fetch_add(1, Ordering::Relaxed);
+        if (number / 2).is_multiple_of(2) {
+            get(&self.target.destination, last)
+        } else {
+            post(&self.target.destination, last)
+        }
     }
 
     fn take_idle(&self) -> Option<Connection> {

@@ -13,6 +13,11 @@ pub(crate) fn check() -> anyhow::Result<()> {
         .map(|(_, package)| *package)
         .collect();
     ensure!(
+        !Path::new(UNIFIED).exists(),
+        "the cluster's nodes need version 1 of control groups, and this machine has version 2 alone: start it with the kernel \
+         parameter systemd.unified_cgroup_hierarchy=0"
+    );
+    ensure!(
         missing.is_empty(),
         "the cluster's nodes need what is not on this machine: apt-get install {}",
         missing.join(" ")
@@ -28,6 +33,7 @@ fn is_there(program: &str) -> bool {
     env::split_paths(&path).any(|folder| folder.join(program).exists())
 }
 
+const UNIFIED: &str = "/sys/fs/cgroup/cgroup.controllers";
 /// Programs, and the Debian packages that have them.
 const NEEDED: [(&str, &str); 10] = [
     ("ip", "iproute2"),

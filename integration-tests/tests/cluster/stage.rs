@@ -1,18 +1,20 @@
 //! Sluice and the first user's Ingresses on three nodes: what scenarios do to them and wait for.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use rustls::ClientConfig;
 use sluice_integration_tests::certificates::Authority;
-use sluice_integration_tests::client::{Destination, fetch};
+use sluice_integration_tests::client::{ClientError, Destination, fetch};
 use sluice_integration_tests::metrics::sample;
 use sluice_integration_tests::nodes::Nodes;
 use sluice_integration_tests::programs::repository;
 use sluice_integration_tests::wait;
+use tokio::net::TcpStream;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::run::LIMIT;
@@ -177,8 +179,16 @@ impl Stage {
         Ok(())
     }
 
-    /// Scales the control plane, and waits until it is so; to nothing without any grace.
-    pub(crate) async fn scale_control_plane(&self, replicas: usize) -> anyhow::Result<()> {
+    /// Scales the control plane, and waits until it is so. To nothing, it dies without a word: it is stopped before it is
+    /// told to end, so that it cannot hand anything over.
+    pub(crate) async fn scale_control_plane(&mut self, replicas: usize) -> anyhow::Result<()> {
+        if replicas == 0 {
+            for node in ALL_NODES {
+                // Where no replica runs, nobody is there to stop.
+                let stopped = ["pkill", "-STOP", "-x", "sluice-control-"];
+                drop(self.nodes.node(node).run(&stopped));
+            }
+        }
         self.kubectl(&format!(
             "scale deployment/sluice-control-plane --namespace=sluice-system --replicas={replicas}"
         ))?;
@@ -291,6 +301,25 @@ async fn wait_for(
         anyhow::Ok(())
     })
     .await
+}
+
+/// One look at a node: refused (`None`), or a status. While it refuses HTTP, it refuses HTTPS, too, or just serves.
+pub(crate) async fn refused_or_served(node: usize) -> anyhow::Result<Option<u16>> {
+    let secure = TcpStream::connect(https(node)).await;
+    let destination = Destination {
+        address: http(node),
+        tls: None,
+        host: "api.myhoneydue.com".to_owned(),
+        path: "/".to_owned(),
+    };
+    match fetch(&destination).await {
+        Ok(answer) => Ok(Some(answer.status.as_u16())),
+        Err(ClientError::Connect(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            ensure!(secure.is_err(), "it refuses HTTP, and HTTPS it took before");
+            Ok(None)
+        }
+        Err(error) => bail!("neither refused nor answered: {}", error.chain()),
+    }
 }
 
 pub(crate) const ALL_NODES: [usize; Nodes::COUNT] = [0, 1, 2];

@@ -160,4 +160,4 @@ pub(crate) const SECURE_HOST: (&str, &str) = ("secure.myhoneydue.com", "api-");
 const PER_SECOND: u32 = 300;
 const WEB_SOCKETS: usize = 12;
 /// Within the grace period of a rollout, so none may be cut.
-const LIFE: Duration = Duration::from_secs(8);
+const LIFE: Duration = Duration::from_secs(15);

@@ -1,6 +1,10 @@
 //! The control plane is gone for a while. A data plane that restarts meanwhile serves from its disk.
 
-use crate::stage::{ALL_NODES, Stage, wait_for_200};
+use anyhow::ensure;
+use sluice_integration_tests::wait;
+
+use crate::run::LIMIT;
+use crate::stage::{ALL_NODES, Stage, refused_or_served};
 use crate::table::Row;
 use crate::traffic::Traffic;
 
@@ -22,7 +26,20 @@ pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
             .nodes
             .node(2)
             .run(&["pkill", "-KILL", "-x", "sluice-data-pla"])?;
-        wait_for_200(2, "api.myhoneydue.com").await?;
+        let first = wait::until(
+            "node-3 to serve",
+            LIMIT,
+            async || match refused_or_served(2).await {
+                Ok(Some(status)) => Ok(Ok(status)),
+                Ok(None) => Err("it refuses"),
+                Err(error) => Ok(Err(error)),
+            },
+        );
+        let first = first.await??;
+        ensure!(
+            first == 200,
+            "the first answer after its restart is {first}"
+        );
         row.note("a killed data plane serves from disk");
         traffic.wait_for_more(600).await?;
         stage.scale_control_plane(2).await?;

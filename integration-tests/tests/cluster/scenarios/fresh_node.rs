@@ -2,19 +2,16 @@
 //! anything over. It refuses connections until it has a snapshot, and then serves. Never does it answer 404 for a host that
 //! is known.
 
-use std::io;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
-use sluice_integration_tests::client::{ClientError, Destination, fetch};
+use anyhow::{Context as _, ensure};
 use sluice_integration_tests::wait;
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::run::LIMIT;
-use crate::stage::Stage;
+use crate::stage::{Stage, refused_or_served};
 use crate::table::Row;
-use crate::traffic::{Traffic, http, https};
+use crate::traffic::Traffic;
 
 pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
     stage.outside(async |stage| {
@@ -27,7 +24,7 @@ pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
         stage.wait_until_it_starts("node-3").await?;
         let (since, mut refused) = (Instant::now(), 0);
         while since.elapsed() < WITHOUT_A_SNAPSHOT {
-            let answered = refused_or_served().await?;
+            let answered = refused_or_served(2).await?;
             ensure!(
                 answered.is_none(),
                 "it answers {answered:?} without a snapshot"
@@ -40,7 +37,7 @@ pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
         let serves = wait::until(
             "node-3 to serve",
             LIMIT,
-            async || match refused_or_served().await {
+            async || match refused_or_served(2).await {
                 Ok(Some(status)) => Ok(Ok(status)),
                 Ok(None) => {
                     refused += 1;
@@ -54,6 +51,9 @@ pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
             row.broken(format_args!("its first answer was {status}"));
         }
         row.note(format_args!("refused {refused} times, then {status}"));
+        let traffic_there = Traffic::through(stage, &[2]);
+        traffic_there.wait_for_more(900).await?;
+        traffic_there.stop(row).await;
         traffic.stop(row).await;
         Ok(())
     })
@@ -78,25 +78,6 @@ impl Stage {
             },
         )
         .await
-    }
-}
-
-/// One look at the node: refused (`None`), or a status. While it refuses HTTP, it refuses HTTPS, too, or just serves.
-async fn refused_or_served() -> anyhow::Result<Option<u16>> {
-    let secure = TcpStream::connect(https(2)).await;
-    let destination = Destination {
-        address: http(2),
-        tls: None,
-        host: "api.myhoneydue.com".to_owned(),
-        path: "/".to_owned(),
-    };
-    match fetch(&destination).await {
-        Ok(answer) => Ok(Some(answer.status.as_u16())),
-        Err(ClientError::Connect(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            ensure!(secure.is_err(), "it refuses HTTP, and HTTPS it took before");
-            Ok(None)
-        }
-        Err(error) => bail!("neither refused nor answered: {}", error.chain()),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::traffic::Traffic;
 
 pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
     stage.outside(async |stage| {
+        let restarts = stage.restarts("sluice-data-plane")?;
         let before = stage.streams_opened()?;
         let traffic = Traffic::through(stage, &ALL_NODES);
         traffic.wait_for_more(300).await?;
@@ -33,6 +34,13 @@ pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
         ));
         if opened > MOST_STREAMS {
             row.broken(format_args!("the nodes opened {opened} streams anew"));
+        }
+        // Now all have to show what they were given meanwhile.
+        stage.scale_control_plane(0).await?;
+        stage.scale_control_plane(2).await?;
+        stage.wait_until_live().await?;
+        if stage.restarts("sluice-data-plane")? != restarts {
+            row.broken("a data plane ended meanwhile");
         }
         // The next data planes know no seal key that those of now were started with.
         stage.renew("seal")?;
