@@ -11,6 +11,7 @@ mod node_removal;
 mod partition;
 mod renewals;
 mod rollout;
+mod slow_readers;
 mod socket_thief;
 
 use crate::stage::Stage;
@@ -29,7 +30,7 @@ pub(crate) struct Scenario {
 pub(crate) const FIRST: &str = "install";
 
 /// In their order.
-pub(crate) const ALL: [Scenario; 13] = [
+pub(crate) const ALL: [Scenario; 14] = [
     Scenario {
         name: FIRST,
         event: "kubectl apply -k manifests, twice; the Ingresses are served by three nodes, over TLS, too",
@@ -71,6 +72,12 @@ pub(crate) const ALL: [Scenario; 13] = [
         event: "another process of a node asks for the listening sockets",
         short: true,
         run: socket_thief::run,
+    },
+    Scenario {
+        name: "slow-readers",
+        event: "one client asks a node for much, thousands of times, and reads nothing",
+        short: false,
+        run: slow_readers::run,
     },
     Scenario {
         name: "api-server-outage",
