@@ -6,6 +6,7 @@
 //! GET  /any/path                  what it saw, as JSON; its name is in the header x-echo-name, too
 //! ...  ?delay_ms=N                the same, N ms later
 //! ...  ?chunks=N&interval_ms=M    N lines, one every M ms
+//! ...  ?bytes=N                   N bytes, as fast as they are taken
 //! POST /echo                      the body, streamed back while it comes in
 //! GET  /any/path, Upgrade         a WebSocket that returns every message
 //! ```

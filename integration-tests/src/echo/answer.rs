@@ -114,6 +114,9 @@ impl Answerer {
             let interval = parameter(&query, "interval_ms").unwrap_or(100).min(MAX_MS);
             return Response::new(lines(chunks, Duration::from_millis(interval)));
         }
+        if let Some(bytes) = parameter(&query, "bytes") {
+            return Response::new(zeros(bytes));
+        }
         self.describe(request).await
     }
 
@@ -192,6 +195,16 @@ fn lines(count: u32, interval: Duration) -> Body {
     BodyExt::boxed(StreamBody::new(lines))
 }
 
+/// A body of so many bytes, as fast as they are taken.
+fn zeros(bytes: usize) -> Body {
+    let pieces = stream::unfold(bytes, |left| async move {
+        let piece = &ZEROS[..left.min(ZEROS.len())];
+        let frame = Frame::data(Bytes::from_static(piece));
+        (!piece.is_empty()).then(|| (Ok(frame), left - piece.len()))
+    });
+    BodyExt::boxed(StreamBody::new(pieces))
+}
+
 fn plain(status: StatusCode, message: String) -> Response<Body> {
     let mut response = Response::new(text(&message));
     *response.status_mut() = status;
@@ -204,5 +217,6 @@ fn text(text: &str) -> Body {
         .boxed()
 }
 
+static ZEROS: [u8; 65_536] = [0; 65_536];
 /// The longest that it waits for anything.
 const MAX_MS: u64 = 60_000;

@@ -211,13 +211,19 @@ impl Stage {
     /// Cordons node-3, and waits until no backend is on it: what a lost pod was answering is lost, whoever is in front.
     pub(crate) async fn move_backends_off_node_3(&self) -> anyhow::Result<()> {
         self.kubectl("cordon node-3")?;
-        for pod in self.pods("honeydue")? {
-            if pod.node == "node-3" {
+        // The scheduler may see the pod to place before it sees that the node is cordoned.
+        loop {
+            let mut there = self.pods("honeydue")?;
+            there.retain(|pod| pod.node == "node-3");
+            if there.is_empty() {
+                break;
+            }
+            for pod in there {
                 self.kubectl(&format!("delete pod {} --namespace=honeydue", pod.name))?;
             }
-        }
-        for deployment in ["deployment/api", "deployment/admin"] {
-            self.wait_until_rolled_out("honeydue", deployment).await?;
+            for deployment in ["deployment/api", "deployment/admin"] {
+                self.wait_until_rolled_out("honeydue", deployment).await?;
+            }
         }
         self.wait_until_served(&ALL_NODES).await
     }

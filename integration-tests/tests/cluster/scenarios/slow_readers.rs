@@ -3,12 +3,14 @@
 
 use std::net::SocketAddr;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use sluice_integration_tests::metrics::sample;
+use sluice_integration_tests::wait;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
+use crate::run::LIMIT;
 use crate::stage::Stage;
 use crate::table::Row;
 use crate::traffic::{Traffic, http};
@@ -26,11 +28,18 @@ pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
         let attackers = attackers.join_all().await;
         let held = attackers.iter().filter(|attacker| attacker.is_ok()).count();
         row.note(format_args!("{held} connections that read nothing"));
-        // They are still there.
+        // They are still there, or were sent away; others may have been told to come again for a moment.
+        wait::until("memory not to be short", LIMIT, async || {
+            let short = stage.memory_metric("node-3", "sluice_memory_pressure")?;
+            ensure!(short == 0, "the pressure is {short}");
+            anyhow::Ok(())
+        })
+        .await?;
         let there = Traffic::requests_through(stage, &[2]);
         there.wait_for_more(3000).await?;
         there.stop(row).await;
-        let sent_away = stage.sent_away_for_memory("node-3")?;
+        let sent_away = "sluice_connections_ended_for_memory_total";
+        let sent_away = stage.memory_metric("node-3", sent_away)?;
         row.note(format_args!("{sent_away} sent away"));
         drop(attackers);
         elsewhere.stop(row).await;
@@ -47,15 +56,14 @@ async fn ask_for_much(address: SocketAddr) -> std::io::Result<TcpStream> {
     // What it does not take is to be the data plane's, not its own.
     socket.set_recv_buffer_size(4096)?;
     let mut stream = socket.connect(address).await?;
-    let request =
-        "GET /?chunks=10000000&interval_ms=0 HTTP/1.1\r\nHost: api.myhoneydue.com\r\n\r\n";
+    let request = "GET /?bytes=20000000 HTTP/1.1\r\nHost: api.myhoneydue.com\r\n\r\n";
     stream.write_all(request.as_bytes()).await?;
     Ok(stream)
 }
 
 impl Stage {
-    /// How many connections the data plane of this node has ended because memory was short.
-    fn sent_away_for_memory(&self, node: &str) -> anyhow::Result<usize> {
+    /// A metric of the data plane of this node.
+    fn memory_metric(&self, node: &str, name: &str) -> anyhow::Result<usize> {
         let pods = self.pods("sluice-data-plane")?;
         let pod = pods.iter().find(|pod| pod.node == node && !pod.leaving);
         let pod = pod.with_context(|| format!("there is none on {node}: {pods:?}"))?;
@@ -63,9 +71,8 @@ impl Stage {
             "exec {} --namespace=sluice-data-plane -- /sluice-data-plane metrics",
             pod.name
         ))?;
-        let name = "sluice_connections_ended_for_memory_total";
-        let sent_away = sample(&metrics, name).context("there is no such metric")?;
-        Ok(sent_away as usize)
+        let value = sample(&metrics, name).with_context(|| format!("there is no {name}"))?;
+        Ok(value as usize)
     }
 }
 
