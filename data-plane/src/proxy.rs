@@ -54,6 +54,10 @@ pub(crate) async fn answer(
 ) -> Result<Response<ResponseBody>, Infallible> {
     let is_http1 = request.version() < Version::HTTP_2;
     connection.set_unread(!request.body().is_end_stream());
+    let is_leaving = core.phase() != Phase::Serving;
+    if is_leaving && !is_http1 {
+        connection.finish();
+    }
     let mut exchange = Exchange::begin(RequestInFlight::begin(&core, &connection));
     let mut response = match route_and_forward(&core, &connection, &mut exchange, request).await {
         Ok(forwarded) => forwarded.into_response(exchange),

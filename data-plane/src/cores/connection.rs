@@ -124,6 +124,11 @@ impl ClientConnection {
         self.activity.set_unread(unread && !self.http2.get());
     }
 
+    /// Has it take no other requests than those that have come: with HTTP/2, by GOAWAY.
+    pub(crate) fn finish(&self) {
+        self.command(Command::Finish);
+    }
+
     pub(super) fn is_http2(&self) -> bool {
         self.http2.get()
     }

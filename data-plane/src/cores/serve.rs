@@ -112,7 +112,8 @@ impl ClientConnection {
     {
         self.http2.set(true);
         self.activity.stop_reading_head();
-        if core.phase() != Phase::Serving {
+        // While it drains, one that has just come may still ask for something: it is told to go elsewhere after that.
+        if matches!(core.phase(), Phase::Closing | Phase::Stopped) {
             self.command(Command::Finish);
         }
         let limits = &settings.limits;

@@ -58,6 +58,11 @@ async fn what_is_in_flight_is_finished_and_then_it_is_over_at_once() {
         (late.status, late.header("connection")),
         (StatusCode::OK, "close")
     );
+    let mut late = Client::http2(address).await;
+    // Whatever it was told meanwhile, it has come to ask for something.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(late.get("quick.example", "/").await.body, "quick");
+    eventually("it is told to go elsewhere", async || late.is_closed()).await;
     assert!(!drain.is_finished());
     go.notify_one();
     go.notify_one();
