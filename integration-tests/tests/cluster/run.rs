@@ -83,6 +83,14 @@ fn images() -> anyhow::Result<Vec<PathBuf>> {
     let mut archives: Vec<_> = ["control-plane", "data-plane"]
         .map(|plane| output.join(format!("{plane}-{}-amd64.tar", env!("CARGO_PKG_VERSION"))))
         .into();
+    for archive in &archives {
+        let bytes = std::fs::metadata(archive)?.len();
+        ensure!(
+            bytes < MOST_BYTES,
+            "{} has {bytes} bytes",
+            archive.display()
+        );
+    }
     for entry in std::fs::read_dir(&test_images)? {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "tar") {
@@ -93,5 +101,7 @@ fn images() -> anyhow::Result<Vec<PathBuf>> {
     Ok(archives)
 }
 
+/// Of an image of Sluice.
+const MOST_BYTES: u64 = 25_000_000;
 /// For what takes a busy machine with two cores a while.
 pub(crate) const LIMIT: Duration = Duration::from_secs(180);

@@ -9,6 +9,7 @@ mod install;
 mod node_reboot;
 mod node_removal;
 mod partition;
+mod removal;
 mod renewals;
 mod rollout;
 mod slow_readers;
@@ -30,7 +31,7 @@ pub(crate) struct Scenario {
 pub(crate) const FIRST: &str = "install";
 
 /// In their order.
-pub(crate) const ALL: [Scenario; 14] = [
+pub(crate) const ALL: [Scenario; 15] = [
     Scenario {
         name: FIRST,
         event: "kubectl apply -k manifests, twice; the Ingresses are served by three nodes, over TLS, too",
@@ -114,5 +115,11 @@ pub(crate) const ALL: [Scenario; 14] = [
         event: "what a data-plane pod knows, and what the API server tells it",
         short: false,
         run: credentials::run,
+    },
+    Scenario {
+        name: "removal",
+        event: "kubectl delete -k manifests, and the installation again",
+        short: false,
+        run: removal::run,
     },
 ];

@@ -81,6 +81,14 @@ impl Stage {
             .kubectl(&["apply", "--kustomize", path])
     }
 
+    /// `kubectl delete -k` of the same.
+    pub(crate) fn delete_manifests(&self, folder: &str) -> anyhow::Result<String> {
+        let path = repository().join(folder);
+        let path = path.to_str().context("the path is not UTF-8")?;
+        let cluster = self.nodes.cluster();
+        cluster.kubectl(&["delete", "--ignore-not-found", "--kustomize", path])
+    }
+
     /// Restarts a workload, such as `daemonset/sluice-data-plane`, and waits until all of it is new and the old is gone.
     pub(crate) async fn restart(&self, namespace: &str, workload: &str) -> anyhow::Result<()> {
         self.kubectl(&format!(
