@@ -17,6 +17,7 @@ mod host;
 mod key;
 mod listener;
 mod path;
+mod policy;
 mod precedence;
 mod problem;
 mod resource;
@@ -35,6 +36,12 @@ pub use crate::host::{Host, HostPattern, InvalidHost};
 pub use crate::key::{Kind, ResourceKey};
 pub use crate::listener::{Listener, ListenerProtocol};
 pub use crate::path::{InvalidPath, PathMatch};
+pub use crate::policy::{
+    AddressFilter, BasicAuth, BodyLimit, Compression, ConcurrencyLimit, Cors, Credential, Encoding,
+    ForwardAuth, HeaderChange, HeaderOperation, HeaderRules, Policy, PolicyAction, PolicyName,
+    RateLimit, Redirect, RedirectParts, RedirectTo, Replacement, Retry, Rewrite, RouteTimeouts,
+    Source, SourceBy, UpstreamTls,
+};
 pub use crate::precedence::Precedence;
 pub use crate::problem::{ObjectReference, Problem};
 pub use crate::resource::Resource;

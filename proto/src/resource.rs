@@ -12,6 +12,7 @@ use crate::error::InvalidResource;
 use crate::host::Host;
 use crate::key::{Kind, ResourceKey};
 use crate::listener::Listener;
+use crate::policy::Policy;
 use crate::route::Route;
 use crate::settings::Settings;
 use crate::wire;
@@ -31,6 +32,8 @@ pub enum Resource {
     Backend(Backend),
     /// Its addresses.
     Endpoints(Endpoints),
+    /// What is done to the requests of routes that name it.
+    Policy(Arc<Policy>),
     /// One path of one Ingress.
     Route(Arc<Route>),
 }
@@ -51,6 +54,7 @@ impl Resource {
             Kind::Host => Self::Host(Host::parse(name, decode(body)?)?),
             Kind::Backend => Self::Backend(Backend::parse(name, decode(body)?)?),
             Kind::Endpoints => Self::Endpoints(Endpoints::parse(name, decode(body)?)?),
+            Kind::Policy => Self::Policy(Arc::new(Policy::parse(decode(body)?)?)),
             Kind::Route => Self::Route(Arc::new(Route::parse(name, decode(body)?)?)),
         };
         // Of two spellings of a host, or two resources of settings, nobody could say which counts.
@@ -77,6 +81,7 @@ impl Resource {
             Self::Endpoints(endpoints) => {
                 ResourceKey::new(Kind::Endpoints, endpoints.backend.as_arc().clone())
             }
+            Self::Policy(policy) => ResourceKey::new(Kind::Policy, policy.name.as_arc().clone()),
             Self::Route(route) => ResourceKey::new(Kind::Route, route.name.clone()),
         }
     }
@@ -92,6 +97,7 @@ impl Resource {
             Self::Host(host) => wire::Host::from(host).encode_to_vec(),
             Self::Backend(backend) => wire::Backend::from(backend).encode_to_vec(),
             Self::Endpoints(endpoints) => wire::Endpoints::from(endpoints).encode_to_vec(),
+            Self::Policy(policy) => wire::Policy::from(&**policy).encode_to_vec(),
             Self::Route(route) => wire::Route::from(&**route).encode_to_vec(),
         };
         bytes.into()

@@ -7,6 +7,7 @@ use crate::certificate::CertificateName;
 use crate::error::InvalidResource;
 use crate::host::HostPattern;
 use crate::path::PathMatch;
+use crate::policy::PolicyName;
 use crate::problem::{ObjectReference, Problem};
 use crate::wire;
 
@@ -30,6 +31,8 @@ pub struct Route {
     /// The certificate that the Ingress asks for: while a data plane has nothing valid under that name, the route
     /// answers 503.
     pub certificate: Option<CertificateName>,
+    /// The policies of its requests, in the order in which they run.
+    pub policies: Vec<PolicyName>,
 }
 
 /// What a route does with a request.
@@ -71,6 +74,9 @@ impl Route {
             created_unix_s: message.created_unix_s,
             action,
             certificate: CertificateName::non_empty(&message.certificate),
+            policies: (message.policies.iter())
+                .map(|name| PolicyName::parse(name))
+                .collect::<Result<_, _>>()?,
         })
     }
 }
@@ -93,6 +99,7 @@ impl From<&Route> for wire::Route {
                 .as_ref()
                 .map_or_else(String::new, ToString::to_string),
             field: route.field.clone(),
+            policies: route.policies.iter().map(ToString::to_string).collect(),
         }
     }
 }

@@ -142,7 +142,7 @@ impl TryFrom<wire::Settings> for Settings {
         })?;
         let header = message.client_address_header.to_ascii_lowercase();
         Ok(Self {
-            trusted_ranges: ranges("trusted_ranges", message.trusted_ranges)?,
+            trusted_ranges: ranges("trusted_ranges", &message.trusted_ranges)?,
             client_address_header: if header.is_empty() {
                 Self::default().client_address_header
             } else {
@@ -161,7 +161,7 @@ impl TryFrom<wire::Settings> for Settings {
                     MissingCertificate::RefuseHandshake
                 }
             },
-            metrics_ranges: ranges("metrics_ranges", message.metrics_ranges)?,
+            metrics_ranges: ranges("metrics_ranges", &message.metrics_ranges)?,
         })
     }
 }
@@ -192,7 +192,7 @@ impl From<&Settings> for wire::Settings {
 
 impl From<&Timeouts> for wire::Timeouts {
     fn from(timeouts: &Timeouts) -> Self {
-        let ms = |duration: Duration| Some(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
+        let ms = |duration| Some(milliseconds(duration));
         Self {
             connect_ms: ms(timeouts.connect),
             request_headers_ms: ms(timeouts.request_headers),
@@ -219,17 +219,37 @@ impl From<&Limits> for wire::Limits {
     }
 }
 
-fn ranges(field: &'static str, values: Vec<String>) -> Result<Vec<IpNet>, InvalidResource> {
-    let range = |value: String| {
-        value
-            .parse()
-            .map_err(|source| InvalidResource::AddressRange {
-                field,
-                value,
-                source,
-            })
+/// Returns the CIDR ranges, or the error that names `field`.
+pub(crate) fn ranges(
+    field: &'static str,
+    values: &[String],
+) -> Result<Vec<IpNet>, InvalidResource> {
+    let range = |value: &String| {
+        let parsed = value.parse();
+        parsed.map_err(|source| InvalidResource::AddressRange {
+            field,
+            value: value.clone(),
+            source,
+        })
     };
-    values.into_iter().map(range).collect()
+    values.iter().map(range).collect()
+}
+
+/// Returns so many milliseconds, or the error that names `field`.
+pub(crate) fn timeout(field: &'static str, ms: u64) -> Result<Duration, InvalidResource> {
+    if (1..=MAX_TIMEOUT_MS).contains(&ms) {
+        Ok(Duration::from_millis(ms))
+    } else {
+        Err(InvalidResource::Range {
+            field,
+            value: ms,
+            range: "1 ms to 30 days",
+        })
+    }
+}
+
+pub(crate) fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn texts(ranges: &[IpNet]) -> Vec<String> {
@@ -238,14 +258,8 @@ fn texts(ranges: &[IpNet]) -> Vec<String> {
 
 fn timeouts(message: wire::Timeouts) -> Result<Timeouts, InvalidResource> {
     let default = Timeouts::default();
-    let ms = |field, value: Option<u64>, default| match value {
-        None => Ok(default),
-        Some(ms) if (1..=MAX_TIMEOUT_MS).contains(&ms) => Ok(Duration::from_millis(ms)),
-        Some(value) => Err(InvalidResource::Range {
-            field,
-            value,
-            range: "1 ms to 30 days",
-        }),
+    let ms = |field, value: Option<u64>, default| {
+        value.map_or(Ok(default), |value| timeout(field, value))
     };
     Ok(Timeouts {
         connect: ms("connect_ms", message.connect_ms, default.connect)?,

@@ -60,7 +60,7 @@ pub(super) fn explain(publication: &Publication, url: &RequestUrl) -> wire::Expl
     response.route = Some(wire::ExplainedRoute {
         name: route.name.to_string(),
         route: Some(route.into()),
-        policies: Vec::new(),
+        policies: route.policies.iter().map(ToString::to_string).collect(),
         backends: backends.into_iter().map(|backend| backend.shown).collect(),
     });
     response

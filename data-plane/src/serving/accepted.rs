@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sluice_proto::{
-    Backend, BackendName, Difference, Endpoint, Entry, Host, Kind, Listener, Problem, Refusal,
-    Resource, ResourceKey, Route, Settings, Snapshot,
+    Backend, BackendName, Difference, Endpoint, Entry, Host, Kind, Listener, Policy, Problem,
+    Refusal, Resource, ResourceKey, Route, Settings, Snapshot,
 };
 
 use crate::causes::with_causes;
 use crate::metrics::Metrics;
+use crate::policy::{InvalidPolicy, ServedPolicy};
 use crate::serving::backend::ServedBackend;
 use crate::serving::build::Built;
 use crate::serving::certificate::Certificates;
@@ -27,6 +28,7 @@ pub(crate) struct Accepted {
     pub(super) hosts: BTreeMap<Arc<str>, Host>,
     pub(super) backends: BTreeMap<Arc<str>, Arc<ServedBackend>>,
     pub(super) endpoints: BTreeMap<Arc<str>, Vec<Endpoint>>,
+    pub(super) policies: BTreeMap<Arc<str>, Arc<ServedPolicy>>,
     pub(super) routes: BTreeMap<Arc<str>, Arc<Route>>,
     pub(super) built: Built,
 }
@@ -55,6 +57,7 @@ impl Accepted {
             hosts: BTreeMap::new(),
             backends: BTreeMap::new(),
             endpoints: BTreeMap::new(),
+            policies: BTreeMap::new(),
             routes: BTreeMap::new(),
             built: Built::default(),
         }
@@ -150,6 +153,7 @@ impl Accepted {
                 applied.emptied.push(Arc::clone(name));
                 return;
             }
+            Kind::Policy => drop(self.policies.remove(name)),
             Kind::Route => {
                 let earlier = self.routes.remove(name);
                 self.built.refers(name, earlier.as_deref(), None);
@@ -183,6 +187,10 @@ impl Accepted {
             Resource::Endpoints(endpoints) => {
                 self.insert_endpoints(&endpoints.backend, endpoints.endpoints, applied);
             }
+            Resource::Policy(policy) => {
+                self.insert_policy(name, &policy)
+                    .map_err(|error| with_causes(&error))?;
+            }
             Resource::Route(route) => {
                 let earlier = self.routes.insert(Arc::clone(&name), Arc::clone(&route));
                 self.built.refers(&name, earlier.as_deref(), Some(&route));
@@ -191,6 +199,13 @@ impl Accepted {
         self.built.changed(key);
         applied.rebuild |= !is_endpoints;
         self.snapshot.insert(key.clone(), Arc::clone(entry));
+        Ok(())
+    }
+
+    fn insert_policy(&mut self, name: Arc<str>, policy: &Policy) -> Result<(), InvalidPolicy> {
+        let earlier = self.policies.get(&name).map(|policy| &**policy);
+        let served = ServedPolicy::new(policy, earlier)?;
+        self.policies.insert(name, Arc::new(served));
         Ok(())
     }
 

@@ -39,7 +39,7 @@ impl Built {
                 self.stale_certificates = true;
                 self.users_changed(key);
             }
-            Kind::Backend => self.users_changed(key),
+            Kind::Backend | Kind::Policy => self.users_changed(key),
             Kind::Listener | Kind::Endpoints => {}
         }
     }
@@ -71,7 +71,9 @@ fn references(route: &Route) -> Vec<ResourceKey> {
         .map(|weighted| ResourceKey::new(Kind::Backend, Arc::clone(weighted.backend.as_arc())));
     let certificate = (route.certificate.iter())
         .map(|name| ResourceKey::new(Kind::Certificate, Arc::clone(name.as_arc())));
-    backends.chain(certificate).collect()
+    let policies = (route.policies.iter())
+        .map(|name| ResourceKey::new(Kind::Policy, Arc::clone(name.as_arc())));
+    backends.chain(certificate).chain(policies).collect()
 }
 
 impl Accepted {
@@ -138,13 +140,24 @@ impl Accepted {
             Some(Some((certificate, true))) => Some(certificate.not_after_unix_s),
             _ => None,
         };
+        let policies: Option<Box<[_]>> = (route.policies.iter())
+            .map(|name| self.policies.get(name.as_arc()).map(Arc::clone))
+            .collect();
         let answer = match &route.action {
             // A host whose Ingress asks for TLS must not be served without, or with another's certificate.
             _ if matches!(certificate, Some(None)) => self.unavailable(route, "CertificateMissing"),
             RouteAction::Unavailable(problem) => self.unavailable(route, &problem.code),
+            // Nor without its protection: it was refused, or is on its way still.
+            _ if policies.is_none() => self.unavailable(route, "PolicyMissing"),
             RouteAction::Backends(backends) => Answer::Backends(self.shares(route, backends)),
         };
-        Arc::new(ServedRoute::new(Arc::clone(route), answer, ends_unix_s))
+        let policies = policies.unwrap_or_default();
+        Arc::new(ServedRoute::new(
+            Arc::clone(route),
+            answer,
+            policies,
+            ends_unix_s,
+        ))
     }
 
     fn unavailable(&self, route: &Route, code: &str) -> Answer {

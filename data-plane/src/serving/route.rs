@@ -7,12 +7,15 @@ use sluice_routing::Routed;
 
 use crate::clock::unix_s;
 use crate::metrics::RouteCounters;
+use crate::policy::ServedPolicy;
 use crate::serving::backend::ServedBackend;
 
 /// A route and who answers.
 pub(crate) struct ServedRoute {
     pub(crate) route: Arc<Route>,
     pub(crate) answer: Answer,
+    /// In the order in which they run.
+    pub(crate) policies: Box<[Arc<ServedPolicy>]>,
     // Until when the certificate kept beyond its Secret is valid.
     certificate_ends_unix_s: Option<i64>,
 }
@@ -49,11 +52,13 @@ impl ServedRoute {
     pub(crate) fn new(
         route: Arc<Route>,
         answer: Answer,
+        policies: Box<[Arc<ServedPolicy>]>,
         certificate_ends_unix_s: Option<i64>,
     ) -> Self {
         Self {
             route,
             answer,
+            policies,
             certificate_ends_unix_s,
         }
     }

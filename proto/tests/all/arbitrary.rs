@@ -1,5 +1,7 @@
 //! Arbitrary resources and snapshots: everything that the control plane could make.
 
+mod policy;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -27,6 +29,7 @@ pub(crate) fn resource() -> impl Strategy<Value = Resource> {
         host().prop_map(Resource::Host),
         backend().prop_map(Resource::Backend),
         endpoints().prop_map(Resource::Endpoints),
+        policy::policy().prop_map(|policy| Resource::Policy(Arc::new(policy))),
         route().prop_map(|route| Resource::Route(Arc::new(route))),
     ]
 }
@@ -225,10 +228,10 @@ fn route() -> impl Strategy<Value = Route> {
         object(),
         any::<(String, i64)>(),
         action,
-        option::of(certificate_name()),
+        (option::of(certificate_name()), vec(policy::name(), 0..3)),
     )
         .prop_map(
-            |(name, host, path, ingress, (field, created_unix_s), action, certificate)| Route {
+            |(name, host, path, ingress, (field, created_unix_s), action, rest)| Route {
                 name,
                 host,
                 path,
@@ -236,7 +239,8 @@ fn route() -> impl Strategy<Value = Route> {
                 field,
                 created_unix_s,
                 action,
-                certificate,
+                certificate: rest.0,
+                policies: rest.1,
             },
         )
 }

@@ -290,6 +290,7 @@ fn odd_route() -> impl Strategy<Value = wire::Route> {
                     unavailable,
                     certificate,
                     field: String::new(),
+                    policies: vec![String::new()],
                 }
             },
         )

@@ -28,6 +28,7 @@ fn route(host: &str, path: PathMatch, created_unix_s: i64, ingress: &str) -> Rou
             remedy: String::new(),
         }),
         certificate: None,
+        policies: Vec::new(),
     }
 }
 

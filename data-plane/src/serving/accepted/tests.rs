@@ -32,6 +32,7 @@ fn route(host: &str, service: &str) -> Resource {
             weight: 1,
         }]),
         certificate: None,
+        policies: Vec::new(),
     }))
 }
 

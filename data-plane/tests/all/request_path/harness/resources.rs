@@ -59,6 +59,7 @@ pub(crate) fn plain_route(host: &str, prefix: &str, action: RouteAction) -> Rout
         created_unix_s: 0,
         action,
         certificate: None,
+        policies: Vec::new(),
     }
 }
 
