@@ -28,6 +28,7 @@ use crate::cores::registry::Registry;
 use crate::listener::OpenedBy;
 use crate::memory::PressureNow;
 use crate::metrics::{CoreCounters, RouteCounters};
+use crate::policy::Checkers;
 use crate::proxy::{Places, Pool};
 use crate::serving::Served;
 
@@ -52,6 +53,8 @@ pub(crate) struct Shared {
     pub(crate) phase: watch::Sender<Phase>,
     /// Told whenever a connection has ended.
     pub(crate) connection_ended: Notify,
+    /// Who checks passwords.
+    pub(crate) checkers: Checkers,
     /// Counts the requests that no route takes.
     pub(crate) no_route: Arc<RouteCounters>,
 }

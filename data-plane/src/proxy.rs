@@ -36,14 +36,16 @@ use hyper::body::Incoming;
 
 use crate::cores::{ClientConnection, Core, Phase, RequestInFlight};
 use crate::memory::Pressure;
-use crate::proxy::exchange::Exchange;
+use crate::policy::{Asked, Passage};
 use crate::proxy::forward::{Forwarded, forward};
-use crate::proxy::respond::{Cause, respond};
+use crate::proxy::respond::respond;
 use crate::proxy::response_body::ResponseBody;
 use crate::proxy::target::Target;
-use crate::serving::{Answer, Served, ServedRoute, Share, Shares};
+use crate::serving::{Answer, Served, ServedBackend, ServedRoute, Shares};
 
+pub(crate) use crate::proxy::exchange::Exchange;
 pub(crate) use crate::proxy::forwarded::address_value;
+pub(crate) use crate::proxy::respond::Cause;
 pub(crate) use crate::proxy::upstream::{Places, Pool};
 
 /// Answers a request.
@@ -59,10 +61,13 @@ pub(crate) async fn answer(
         connection.finish();
     }
     let mut exchange = Exchange::begin(RequestInFlight::begin(&core, &connection));
-    let mut response = match route_and_forward(&core, &connection, &mut exchange, request).await {
+    let mut passage = Passage::default();
+    let forwarded = route_and_forward(&core, &connection, &mut exchange, &mut passage, request);
+    let mut response = match forwarded.await {
         Ok(forwarded) => forwarded.into_response(exchange),
         Err(cause) => respond(cause, exchange),
     };
+    passage.leave(&mut response);
     let ends = response.status() != StatusCode::SWITCHING_PROTOCOLS;
     if is_http1 && ends && core.phase() != Phase::Serving {
         let close = HeaderValue::from_static("close");
@@ -75,6 +80,7 @@ async fn route_and_forward(
     core: &Rc<Core>,
     connection: &Rc<ClientConnection>,
     exchange: &mut Exchange,
+    passage: &mut Passage,
     mut request: Request<Incoming>,
 ) -> Result<Forwarded, Cause> {
     if core.shared.pressure.load() == Pressure::Scarce {
@@ -94,10 +100,8 @@ async fn route_and_forward(
     let target = Target::of(&request)?;
     exchange.aim(&target);
     let route = find(&served, exchange, &target, &request)?;
-    let share = draw(&route, exchange)?;
-    let Some(backend) = &share.backend else {
-        return Err(Cause::BackendMissing);
-    };
+    let shares = available(&route, exchange)?;
+    let scheme = forwarded::scheme(connection, &client, &request);
     let upgrade = upgrade::wanted(&mut request);
     headers::prepare(&mut request, &target, upgrade.as_ref());
     forwarded::name_client(
@@ -108,6 +112,18 @@ async fn route_and_forward(
         exchange.request_id(),
         &served,
     );
+    let asked = Asked {
+        core,
+        peer: connection.peer,
+        client: &client,
+        scheme,
+        host: target.host(),
+        authority: target.authority().to_str().unwrap_or_default(),
+    };
+    passage
+        .enter(&route, &asked, exchange, &mut request)
+        .await?;
+    let backend = draw(shares, exchange)?;
     forward(core, &served.settings, backend, exchange, request, upgrade).await
 }
 
@@ -125,30 +141,30 @@ fn find(
     Ok(Arc::clone(route))
 }
 
-fn draw<'a>(route: &'a ServedRoute, exchange: &mut Exchange) -> Result<&'a Share, Cause> {
+/// Returns those who may answer, unless nobody can.
+fn available<'a>(route: &'a ServedRoute, exchange: &mut Exchange) -> Result<&'a Shares, Cause> {
     match &route.answer {
         Answer::Unavailable { code, counters } => {
             exchange.count_with(counters);
             Err(Cause::Unavailable(Arc::clone(code)))
         }
-        Answer::Backends(shares) if route.certificate_has_ended() => {
-            count_unanswered(shares, exchange);
-            Err(Cause::Unavailable("CertificateEnded".into()))
-        }
         Answer::Backends(shares) => {
-            let Some(share) = shares.draw() else {
-                count_unanswered(shares, exchange);
-                return Err(Cause::NoWeight);
-            };
-            exchange.count_with(&share.counters);
-            exchange.take_backend(&share.name);
-            Ok(share)
+            // Where none answers, the first one counts it.
+            if let Some(first) = shares.first() {
+                exchange.count_with(&first.counters);
+            }
+            if route.certificate_has_ended() {
+                return Err(Cause::Unavailable("CertificateEnded".into()));
+            }
+            Ok(shares)
         }
     }
 }
 
-fn count_unanswered(shares: &Shares, exchange: &mut Exchange) {
-    if let Some(share) = shares.first() {
-        exchange.count_with(&share.counters);
-    }
+/// Returns the backend to which the request falls.
+fn draw<'a>(shares: &'a Shares, exchange: &mut Exchange) -> Result<&'a ServedBackend, Cause> {
+    let share = shares.draw().ok_or(Cause::NoWeight)?;
+    exchange.count_with(&share.counters);
+    exchange.take_backend(&share.name);
+    share.backend.as_deref().ok_or(Cause::BackendMissing)
 }

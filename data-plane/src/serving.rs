@@ -21,7 +21,7 @@ pub(crate) use crate::serving::accepted::{Accepted, Applied};
 pub(crate) use crate::serving::backend::ServedBackend;
 pub(crate) use crate::serving::certificate::{CertificateTable, provider};
 pub(crate) use crate::serving::endpoint::{Endpoint, EndpointAddress, Outstanding};
-pub(crate) use crate::serving::route::{Answer, ServedRoute, Share, Shares};
+pub(crate) use crate::serving::route::{Answer, ServedRoute, Shares};
 
 /// What is served.
 pub(crate) struct Served {

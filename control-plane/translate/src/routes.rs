@@ -151,6 +151,7 @@ impl Writer<'_, '_, '_> {
             ingress: ingress.clone(),
             field,
             created_unix_s: self.ingress.created_unix_s,
+            policies: Vec::new(),
             action: refused.map_or(action, RouteAction::Unavailable),
         };
         self.claims.push(Claim {

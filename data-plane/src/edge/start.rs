@@ -15,6 +15,7 @@ use crate::edge::{Edge, EdgeConfig, EdgeError, State};
 use crate::listener::Acceptor;
 use crate::memory::PressureNow;
 use crate::metrics::{Metrics, RouteLabels};
+use crate::policy::Checkers;
 use crate::proxy::Places;
 use crate::serving::Accepted;
 use crate::tls;
@@ -40,6 +41,8 @@ impl Edge {
             endpoints_unsure: AtomicBool::new(false),
             phase: watch::Sender::new(Phase::Serving),
             connection_ended: Notify::new(),
+            checkers: Checkers::start((config.cores.get() / 2).max(1))
+                .map_err(failed(Checkers::THREAD))?,
             no_route: metrics.route(&RouteLabels::none()),
         });
         let writer = Writer::start(config.access_log).map_err(failed(Writer::THREAD))?;

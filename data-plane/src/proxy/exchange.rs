@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::access_log::{self, Line};
 use crate::cores::{ClientConnection, RequestInFlight, Scheme};
 use crate::metrics::RouteCounters;
+use crate::policy::Permit;
 use crate::proxy::body::ReceivedBody;
 use crate::proxy::forwarded;
 use crate::proxy::request_id::{self, REQUEST_ID};
@@ -29,6 +30,8 @@ pub(crate) struct Exchange {
     received: Option<Rc<ReceivedBody>>,
     sent: u64,
     cause: Option<Cause>,
+    // The places that concurrency limits gave it.
+    permits: Vec<Permit>,
     // The response ended before it was whole.
     cut_short: bool,
     log: Option<Box<Log>>,
@@ -44,6 +47,8 @@ struct Log {
     path: String,
     user_agent: Option<HeaderValue>,
     route: Option<Arc<ServedRoute>>,
+    policy: Option<Arc<str>>,
+    user: Option<String>,
     backend: Option<BackendName>,
     endpoint: Option<Arc<Endpoint>>,
     tries: u32,
@@ -61,6 +66,7 @@ impl Exchange {
             received: None,
             sent: 0,
             cause: None,
+            permits: Vec::new(),
             cut_short: false,
             log: None,
         })
@@ -89,6 +95,8 @@ impl Exchange {
                 path: request.uri().path().to_owned(),
                 user_agent: request.headers().get(USER_AGENT).cloned(),
                 route: None,
+                policy: None,
+                user: None,
                 backend: None,
                 endpoint: None,
                 tries: 0,
@@ -114,6 +122,25 @@ impl Exchange {
     pub(super) fn take_route(&mut self, route: &Arc<ServedRoute>) {
         if let Some(log) = &mut self.log {
             log.route = Some(Arc::clone(route));
+        }
+    }
+
+    /// Keeps a place until the response has ended.
+    pub(crate) fn hold(&mut self, permit: Permit) {
+        self.permits.push(permit);
+    }
+
+    /// Notes which policy has something against the request.
+    pub(crate) fn refused_by(&mut self, policy: &Arc<str>) {
+        if let Some(log) = &mut self.log {
+            log.policy = Some(Arc::clone(policy));
+        }
+    }
+
+    /// Notes who the user is, as credentials have shown.
+    pub(crate) fn name_user(&mut self, user: String) {
+        if let Some(log) = &mut self.log {
+            log.user = Some(user);
         }
     }
 
@@ -195,6 +222,8 @@ impl Exchange {
             namespace: route.map(|route| route.ingress.namespace.as_str()),
             ingress: route.map(|route| route.ingress.name.as_str()),
             route: route.map(|route| &*route.name),
+            policy: log.policy.as_deref(),
+            user: log.user.as_deref(),
             backend: log.backend.as_ref().map(|backend| &**backend.as_arc()),
             endpoint: log
                 .endpoint

@@ -4,9 +4,10 @@
 //! whoever runs the edge finds the rest in the access log.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::proxy::exchange::Exchange;
@@ -21,6 +22,8 @@ pub(crate) enum Cause {
     HostMalformed,
     HostContradicts,
     HeaderCount,
+    HostNotAllowed,
+    PathImpossible,
     Connect,
     RequestBodyIncomplete,
     RequestBodyTimeout,
@@ -28,6 +31,18 @@ pub(crate) enum Cause {
     MemoryShort,
     // Nobody wrote a route for it.
     NoRoute,
+    // A policy has something against it.
+    AddressDenied(StatusCode),
+    RateLimited(Duration),
+    ConcurrencyReached,
+    CredentialsMissing(HeaderValue),
+    CredentialsWrong(HeaderValue),
+    CredentialsBusy,
+    // A policy answers it, and nothing is wrong.
+    Redirected {
+        status: StatusCode,
+        location: HeaderValue,
+    },
     // Whoever wrote the Ingress is at fault; the problem's code.
     Unavailable(Arc<str>),
     BackendMissing,
@@ -64,6 +79,27 @@ impl Cause {
         }
     }
 
+    /// Returns whether something went wrong.
+    const fn is_fault(&self) -> bool {
+        !matches!(self, Self::Redirected { .. })
+    }
+
+    /// Returns the headers that tell the client what to do.
+    fn headers(&self) -> Option<(HeaderName, HeaderValue)> {
+        match self {
+            Self::CredentialsMissing(challenge) | Self::CredentialsWrong(challenge) => {
+                Some((WWW_AUTHENTICATE, challenge.clone()))
+            }
+            Self::Redirected { location, .. } => Some((LOCATION, location.clone())),
+            // "Retry-After = HTTP-date / delay-seconds": whole ones.
+            Self::RateLimited(wait) => {
+                let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+                Some((RETRY_AFTER, HeaderValue::from(seconds)))
+            }
+            _ => None,
+        }
+    }
+
     #[rustfmt::skip]
     fn row(&self) -> Row {
         use StatusCode as S;
@@ -73,11 +109,20 @@ impl Cause {
             Self::HostMalformed => ("host_malformed", REQUEST, S::BAD_REQUEST, "the request's host is malformed"),
             Self::HostContradicts => ("host_contradicts", REQUEST, S::BAD_REQUEST, "the request names two hosts"),
             Self::HeaderCount => ("header_count", REQUEST, S::REQUEST_HEADER_FIELDS_TOO_LARGE, "the request has too many header fields"),
-            Self::Connect => ("connect", "http_request_denied", S::NOT_IMPLEMENTED, "CONNECT is not served here"),
+            Self::HostNotAllowed => ("host_not_allowed", DENIED, S::BAD_REQUEST, "the host is not served here"),
+            Self::PathImpossible => ("path_impossible", REQUEST, S::BAD_REQUEST, "the request's path cannot be served"),
+            Self::Connect => ("connect", DENIED, S::NOT_IMPLEMENTED, "CONNECT is not served here"),
             Self::RequestBodyIncomplete => ("request_body_incomplete", REQUEST, S::BAD_REQUEST, "the request's body is incomplete"),
             Self::RequestBodyTimeout => ("request_body_timeout", REQUEST, S::REQUEST_TIMEOUT, "the request's body did not come in time"),
             Self::MemoryShort => ("memory_short", "proxy_internal_error", S::SERVICE_UNAVAILABLE, "the proxy is overloaded; try again"),
             Self::NoRoute => ("no_route", "destination_not_found", S::NOT_FOUND, "nothing is served here"),
+            Self::AddressDenied(status) => ("address_denied", DENIED, *status, "the client's address is not admitted"),
+            Self::RateLimited(_) => ("rate_limited", DENIED, S::TOO_MANY_REQUESTS, "too many requests"),
+            Self::ConcurrencyReached => ("concurrency_reached", DENIED, S::TOO_MANY_REQUESTS, "too many requests at once"),
+            Self::CredentialsMissing(_) => ("credentials_missing", DENIED, S::UNAUTHORIZED, "a user name and a password are needed"),
+            Self::CredentialsWrong(_) => ("credentials_wrong", DENIED, S::UNAUTHORIZED, "the user name or the password is wrong"),
+            Self::CredentialsBusy => ("credentials_busy", "proxy_internal_error", S::SERVICE_UNAVAILABLE, "too many passwords are checked; try again"),
+            Self::Redirected { status, .. } => ("redirected", "", *status, "it is elsewhere"),
             Self::Unavailable(_) => ("unavailable", CONFIGURATION, S::SERVICE_UNAVAILABLE, UNAVAILABLE),
             Self::BackendMissing => ("backend_missing", CONFIGURATION, S::SERVICE_UNAVAILABLE, UNAVAILABLE),
             Self::NoWeight => ("no_weight", CONFIGURATION, S::SERVICE_UNAVAILABLE, UNAVAILABLE),
@@ -99,12 +144,15 @@ impl Cause {
 /// Returns the answer that this cause becomes.
 pub(super) fn respond(cause: Cause, mut exchange: Box<Exchange>) -> Response<ResponseBody> {
     let (_, proxy_error, status, reason) = cause.row();
+    let own = cause.headers();
     let id = exchange
         .request_id()
         .to_str()
         .unwrap_or_default()
         .to_owned();
-    exchange.fail(cause);
+    if cause.is_fault() {
+        exchange.fail(cause);
+    }
     let text = format!(
         "{} {}: {reason} (request {id})\n",
         status.as_u16(),
@@ -119,13 +167,16 @@ pub(super) fn respond(cause: Cause, mut exchange: Box<Exchange>) -> Response<Res
         HeaderValue::from_static("text/plain; charset=utf-8"),
     );
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Ok(proxy_status) = HeaderValue::try_from(proxy_status) {
+    if let (false, Ok(proxy_status)) = (proxy_error.is_empty(), HeaderValue::try_from(proxy_status))
+    {
         headers.insert(PROXY_STATUS, proxy_status);
     }
+    headers.extend(own);
     response
 }
 
 const REQUEST: &str = "http_request_error";
+const DENIED: &str = "http_request_denied";
 const CONFIGURATION: &str = "proxy_configuration_error";
 const UNAVAILABLE: &str = "the service is unavailable";
 const UNREACHABLE: &str = "the service cannot be reached";

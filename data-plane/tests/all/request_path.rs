@@ -9,6 +9,7 @@ mod endpoints;
 pub(crate) mod harness;
 mod hostile;
 mod messages;
+mod policies;
 mod retries;
 mod serving;
 mod streaming;

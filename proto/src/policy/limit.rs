@@ -218,7 +218,7 @@ fn statuses(range: &wire::StatusRange) -> Result<RangeInclusive<u16>, InvalidRes
 pub(crate) fn status(field: &'static str, value: u32) -> Result<u16, InvalidResource> {
     let number = u16::try_from(value).ok();
     let number = number.filter(|number| (100..=599).contains(number));
-    number.ok_or(InvalidResource::Range {
+    number.ok_or_else(|| InvalidResource::Range {
         field,
         value: u64::from(value),
         range: "100 to 599",
@@ -234,7 +234,7 @@ fn at_least_one(field: &'static str, value: u64) -> Result<NonZeroU64, InvalidRe
 }
 
 fn at_least_one_of_32(field: &'static str, value: u32) -> Result<NonZeroU32, InvalidResource> {
-    NonZeroU32::new(value).ok_or(InvalidResource::Range {
+    NonZeroU32::new(value).ok_or_else(|| InvalidResource::Range {
         field,
         value: u64::from(value),
         range: "1 to 4294967295",

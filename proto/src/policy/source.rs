@@ -62,13 +62,16 @@ impl TryFrom<Option<wire::Source>> for Source {
         };
         let ipv6_prefix = match message.ipv6_prefix {
             0 => None,
-            bits => Some(u8::try_from(bits).ok().filter(|bits| *bits <= 128).ok_or(
-                InvalidResource::Range {
-                    field: "source.ipv6_prefix",
-                    value: u64::from(bits),
-                    range: "0 to 128",
-                },
-            )?),
+            bits => match u8::try_from(bits) {
+                Ok(bits) if bits <= 128 => Some(bits),
+                _ => {
+                    return Err(InvalidResource::Range {
+                        field: "source.ipv6_prefix",
+                        value: u64::from(bits),
+                        range: "0 to 128",
+                    });
+                }
+            },
         };
         Ok(Self { by, ipv6_prefix })
     }

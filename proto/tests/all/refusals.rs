@@ -76,7 +76,16 @@ fn a_resource_without_an_identity_is_refused() {
 
 #[test]
 fn the_reason_names_the_field_and_what_it_holds() {
-    for (what, key, body) in [listeners(), backends(), endpoints(), routes(), settings()].concat() {
+    for (what, key, body) in [
+        listeners(),
+        backends(),
+        endpoints(),
+        policies(),
+        routes(),
+        settings(),
+    ]
+    .concat()
+    {
         let reason = Resource::parse(&key, body.into()).unwrap_err().reason();
         for part in what.split(", ") {
             assert!(reason.contains(part), "{key} should name {part}: {reason}");
@@ -247,6 +256,98 @@ fn routes() -> Vec<Case> {
         ),
     ]
     .map(|(what, message)| case(what, Kind::Route, "shop/web example.com /", &message))
+    .into()
+}
+
+fn policies() -> Vec<Case> {
+    use wire::policy::Action;
+    let policy = |action| wire::Policy {
+        object: Some(wire::ObjectReference::default()),
+        field: "spec".to_owned(),
+        action: Some(action),
+    };
+    let source = |ipv6_prefix| wire::Source {
+        by: None,
+        ipv6_prefix,
+    };
+    let limit = wire::RateLimit {
+        requests: 1,
+        period_ms: 1,
+        burst: 1,
+        ..wire::RateLimit::default()
+    };
+    let filter = wire::AddressFilter {
+        allowed: vec!["10.0.0.0/33".to_owned()],
+        ..wire::AddressFilter::default()
+    };
+    let change = wire::HeaderChange::default();
+    let nobody = wire::BasicAuth::default();
+    [
+        ("object", wire::Policy::default()),
+        (
+            "action",
+            wire::Policy {
+                action: None,
+                ..policy(Action::BasicAuth(nobody.clone()))
+            },
+        ),
+        (
+            "requests, 0",
+            policy(Action::RateLimit(wire::RateLimit {
+                requests: 0,
+                ..limit.clone()
+            })),
+        ),
+        (
+            "period_ms, 0",
+            policy(Action::RateLimit(wire::RateLimit {
+                period_ms: 0,
+                ..limit.clone()
+            })),
+        ),
+        (
+            "burst, 0",
+            policy(Action::RateLimit(wire::RateLimit {
+                burst: 0,
+                ..limit.clone()
+            })),
+        ),
+        (
+            "source.ipv6_prefix, 129, 0 to 128",
+            policy(Action::RateLimit(wire::RateLimit {
+                source: Some(source(129)),
+                ..limit
+            })),
+        ),
+        (
+            "requests, 0",
+            policy(Action::ConcurrencyLimit(wire::ConcurrencyLimit::default())),
+        ),
+        (
+            "allowed, \"10.0.0.0/33\"",
+            policy(Action::AddressFilter(filter)),
+        ),
+        ("credentials", policy(Action::BasicAuth(nobody))),
+        (
+            "url",
+            policy(Action::ForwardAuth(wire::ForwardAuth::default())),
+        ),
+        (
+            "operation, 0",
+            policy(Action::HeaderRules(wire::HeaderRules {
+                request: vec![change],
+                ..wire::HeaderRules::default()
+            })),
+        ),
+        ("to", policy(Action::Redirect(wire::UrlRedirect::default()))),
+        ("change", policy(Action::Rewrite(wire::Rewrite::default()))),
+        (
+            "encodings",
+            policy(Action::Compression(wire::Compression::default())),
+        ),
+        ("attempts, 0", policy(Action::Retry(wire::Retry::default()))),
+    ]
+    .map(|(what, message)| case(what, Kind::Policy, "  spec", &message))
     .into()
 }
 

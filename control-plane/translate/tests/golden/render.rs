@@ -57,6 +57,7 @@ pub(crate) fn render(
                 backend: endpoints.backend.to_string(),
                 endpoints: endpoints.endpoints.iter().map(of_endpoint).collect(),
             }),
+            Resource::Policy(_) => {}
             Resource::Route(route) => output.routes.push(OfRoute::of(route)),
         }
     }

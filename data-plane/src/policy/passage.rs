@@ -1,0 +1,108 @@
+//! The way of a request through the policies of its route, in their order, and of its response back in the opposite one.
+//!
+//! A response goes back through the policies that its request has passed, whoever made it: the backend, Sluice, or a later
+//! policy.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::{Request, Response};
+use sluice_routing::ClientAddress;
+
+use crate::cores::{Core, Scheme};
+use crate::policy::Action;
+use crate::proxy::{Cause, Exchange};
+use crate::serving::ServedRoute;
+
+/// Who asks for what, as far as policies want to know.
+pub(crate) struct Asked<'a> {
+    pub(crate) core: &'a Rc<Core>,
+    pub(crate) peer: IpAddr,
+    pub(crate) client: &'a ClientAddress,
+    pub(crate) scheme: Scheme,
+    /// In lower case and without port.
+    pub(crate) host: &'a str,
+    /// As the client wrote it.
+    pub(crate) authority: &'a str,
+}
+
+/// How far a request has come.
+#[derive(Default)]
+pub(crate) struct Passage {
+    passed: Option<Passed>,
+}
+
+struct Passed {
+    route: Arc<ServedRoute>,
+    count: usize,
+    scheme: Scheme,
+}
+
+impl Passage {
+    /// Takes a request through the policies of its route; as the error, what one of them has against it.
+    pub(crate) async fn enter<B>(
+        &mut self,
+        route: &Arc<ServedRoute>,
+        asked: &Asked<'_>,
+        exchange: &mut Exchange,
+        request: &mut Request<B>,
+    ) -> Result<(), Cause> {
+        if route.policies.is_empty() {
+            return Ok(());
+        }
+        let passed = self.passed.insert(Passed {
+            route: Arc::clone(route),
+            count: 0,
+            scheme: asked.scheme,
+        });
+        for policy in &route.policies {
+            let admitted = policy.action.admit(asked, exchange, request).await;
+            if admitted.is_err() {
+                exchange.refused_by(&policy.name);
+            }
+            admitted?;
+            passed.count += 1;
+        }
+        Ok(())
+    }
+
+    /// Takes its response back.
+    pub(crate) fn leave<B>(self, response: &mut Response<B>) {
+        let Some(passed) = self.passed else {
+            return;
+        };
+        for policy in passed.route.policies[..passed.count].iter().rev() {
+            policy.action.release(passed.scheme, response);
+        }
+    }
+}
+
+impl Action {
+    async fn admit<B>(
+        &self,
+        asked: &Asked<'_>,
+        exchange: &mut Exchange,
+        request: &mut Request<B>,
+    ) -> Result<(), Cause> {
+        match self {
+            Self::AddressFilter(filter) => filter.admit(asked),
+            Self::BasicAuth(auth) => auth.admit(asked, exchange, request.headers_mut()).await,
+            Self::ConcurrencyLimit(limit) => {
+                let permit = limit.admit(asked, request.headers())?;
+                exchange.hold(permit);
+                Ok(())
+            }
+            Self::HeaderRules(rules) => rules.admit(asked, request.headers_mut()),
+            Self::RateLimit(limit) => limit.admit(asked, request.headers()).await,
+            Self::Redirect(redirect) => redirect.admit(asked, request),
+            Self::Rewrite(rewrite) => rewrite.admit(request),
+        }
+    }
+
+    fn release<B>(&self, scheme: Scheme, response: &mut Response<B>) {
+        if let Self::HeaderRules(rules) = self {
+            rules.release(scheme, response.headers_mut());
+        }
+    }
+}
