@@ -30,18 +30,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::header::CONNECTION;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 
 use crate::cores::{ClientConnection, Core, Phase, RequestInFlight};
 use crate::memory::Pressure;
 use crate::policy::{Asked, Passage};
-use crate::proxy::forward::{Forwarded, forward};
+use crate::proxy::forward::{Destination, Forwarded, forward};
 use crate::proxy::respond::respond;
 use crate::proxy::response_body::ResponseBody;
 use crate::proxy::target::Target;
-use crate::serving::{Answer, Served, ServedBackend, ServedRoute, Shares};
+use crate::serving::{Affinity, Answer, Drawn, Served, ServedRoute, Shares};
 
 pub(crate) use crate::proxy::exchange::Exchange;
 pub(crate) use crate::proxy::forwarded::address_value;
@@ -123,8 +123,11 @@ async fn route_and_forward(
     passage
         .enter(&route, &asked, exchange, &mut request)
         .await?;
-    let backend = draw(shares, exchange)?;
-    forward(core, &served.settings, backend, exchange, request, upgrade).await
+    let affinity = route.affinity.as_ref();
+    let drawn = draw(shares, affinity, exchange, request.headers())?;
+    let destination = Destination::of(&drawn, affinity)?;
+    let settings = &served.settings;
+    forward(core, settings, destination, exchange, request, upgrade).await
 }
 
 fn find(
@@ -161,10 +164,15 @@ fn available<'a>(route: &'a ServedRoute, exchange: &mut Exchange) -> Result<&'a 
     }
 }
 
-/// Returns the backend to which the request falls.
-fn draw<'a>(shares: &'a Shares, exchange: &mut Exchange) -> Result<&'a ServedBackend, Cause> {
-    let share = shares.draw().ok_or(Cause::NoWeight)?;
-    exchange.count_with(&share.counters);
-    exchange.take_backend(&share.name);
-    share.backend.as_deref().ok_or(Cause::BackendMissing)
+/// Returns where the request goes.
+fn draw<'a>(
+    shares: &'a Shares,
+    affinity: Option<&Affinity>,
+    exchange: &mut Exchange,
+    headers: &HeaderMap,
+) -> Result<Drawn<'a>, Cause> {
+    let drawn = shares.draw(headers, affinity).ok_or(Cause::NoWeight)?;
+    exchange.count_with(&drawn.share.counters);
+    exchange.take_backend(&drawn.share.name);
+    Ok(drawn)
 }

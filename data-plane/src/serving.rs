@@ -5,10 +5,12 @@
 //! [`Accepted`], off the cores.
 
 mod accepted;
+mod affinity;
 mod backend;
 mod build;
 mod certificate;
 mod endpoint;
+mod matcher;
 mod patience;
 mod route;
 
@@ -18,10 +20,11 @@ use sluice_proto::Settings;
 use sluice_routing::{RouteTable, TrustedPeers};
 
 pub(crate) use crate::serving::accepted::{Accepted, Applied};
+pub(crate) use crate::serving::affinity::Affinity;
 pub(crate) use crate::serving::backend::ServedBackend;
 pub(crate) use crate::serving::certificate::{CertificateTable, provider};
 pub(crate) use crate::serving::endpoint::{Endpoint, EndpointAddress, Outstanding};
-pub(crate) use crate::serving::route::{Answer, ServedRoute, Shares};
+pub(crate) use crate::serving::route::{Answer, Drawn, ServedRoute, Shares};
 
 /// What is served.
 pub(crate) struct Served {

@@ -20,10 +20,12 @@ mod path;
 mod policy;
 mod precedence;
 mod problem;
+mod request_match;
 mod resource;
 mod route;
 mod settings;
 mod snapshot;
+mod sticky;
 mod version;
 pub mod wire;
 
@@ -44,10 +46,12 @@ pub use crate::policy::{
 };
 pub use crate::precedence::Precedence;
 pub use crate::problem::{ObjectReference, Problem};
+pub use crate::request_match::{MatchBy, MatchValue, RequestMatch};
 pub use crate::resource::Resource;
 pub use crate::route::{Route, RouteAction, WeightedBackend};
 pub use crate::settings::{AccessLog, Limits, MissingCertificate, Settings, Timeouts};
 pub use crate::snapshot::{Entry, Holdings, Snapshot};
+pub use crate::sticky::{SameSite, Sticky};
 pub use crate::version::Version;
 
 /// The compiled .proto files (a `google.protobuf.FileDescriptorSet`), for gRPC reflection.

@@ -9,6 +9,8 @@ use crate::host::HostPattern;
 use crate::path::PathMatch;
 use crate::policy::PolicyName;
 use crate::problem::{ObjectReference, Problem};
+use crate::request_match::RequestMatch;
+use crate::sticky::Sticky;
 use crate::wire;
 
 /// One path of one rule of one Ingress.
@@ -33,6 +35,8 @@ pub struct Route {
     pub certificate: Option<CertificateName>,
     /// The policies of its requests, in the order in which they run.
     pub policies: Vec<PolicyName>,
+    /// How a client comes back to the endpoint that it was with.
+    pub sticky: Option<Sticky>,
 }
 
 /// What a route does with a request.
@@ -51,6 +55,8 @@ pub struct WeightedBackend {
     pub backend: BackendName,
     /// Relative to the sum of the route's weights; 0 takes nothing.
     pub weight: u32,
+    /// Requests that one of these finds go there, or never do, whatever the weights.
+    pub matches: Vec<RequestMatch>,
 }
 
 impl Route {
@@ -60,7 +66,9 @@ impl Route {
             None if message.backends.is_empty() => {
                 return Err(InvalidResource::Missing("backends"));
             }
-            None => RouteAction::Backends(message.backends.iter().map(Into::into).collect()),
+            None => RouteAction::Backends(
+                (message.backends.into_iter().map(TryInto::try_into)).collect::<Result<_, _>>()?,
+            ),
         };
         Ok(Self {
             name: name.into(),
@@ -77,6 +85,7 @@ impl Route {
             policies: (message.policies.iter())
                 .map(|name| PolicyName::parse(name))
                 .collect::<Result<_, _>>()?,
+            sticky: message.sticky.map(TryInto::try_into).transpose()?,
         })
     }
 }
@@ -100,16 +109,21 @@ impl From<&Route> for wire::Route {
                 .map_or_else(String::new, ToString::to_string),
             field: route.field.clone(),
             policies: route.policies.iter().map(ToString::to_string).collect(),
+            sticky: route.sticky.as_ref().map(Into::into),
         }
     }
 }
 
-impl From<&wire::WeightedBackend> for WeightedBackend {
-    fn from(backend: &wire::WeightedBackend) -> Self {
-        Self {
-            backend: BackendName::new(&backend.backend),
-            weight: backend.weight,
-        }
+impl TryFrom<wire::WeightedBackend> for WeightedBackend {
+    type Error = InvalidResource;
+
+    fn try_from(message: wire::WeightedBackend) -> Result<Self, InvalidResource> {
+        let matches = message.matches.into_iter().map(TryInto::try_into);
+        Ok(Self {
+            backend: BackendName::new(&message.backend),
+            weight: message.weight,
+            matches: matches.collect::<Result<_, _>>()?,
+        })
     }
 }
 
@@ -118,6 +132,7 @@ impl From<&WeightedBackend> for wire::WeightedBackend {
         Self {
             backend: backend.backend.to_string(),
             weight: backend.weight,
+            matches: backend.matches.iter().map(Into::into).collect(),
         }
     }
 }

@@ -125,7 +125,11 @@ impl Writer<'_, '_, '_> {
     fn backend(&mut self, backend: &IngressBackend, field: &str) -> RouteAction {
         let namespace = &self.ingress.reference.namespace;
         match self.backends.resolve(namespace, backend, self.problems) {
-            Ok(backend) => RouteAction::Backends(vec![WeightedBackend { backend, weight: 1 }]),
+            Ok(backend) => RouteAction::Backends(vec![WeightedBackend {
+                backend,
+                weight: 1,
+                matches: Vec::new(),
+            }]),
             Err(NoBackend::Reported(problem)) => RouteAction::Unavailable(*problem),
             Err(NoBackend::Ingress(name, fault)) => {
                 RouteAction::Unavailable(self.report(fault, format!("{field}.{name}")))
@@ -152,6 +156,7 @@ impl Writer<'_, '_, '_> {
             field,
             created_unix_s: self.ingress.created_unix_s,
             policies: Vec::new(),
+            sticky: None,
             action: refused.map_or(action, RouteAction::Unavailable),
         };
         self.claims.push(Claim {

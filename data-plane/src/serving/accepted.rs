@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use sluice_proto::{
     Backend, BackendName, Difference, Endpoint, Entry, Host, Kind, Listener, Policy, Problem,
-    Refusal, Resource, ResourceKey, Route, Settings, Snapshot,
+    Refusal, Resource, ResourceKey, Route, RouteAction, Settings, Snapshot,
 };
 
 use crate::causes::with_causes;
@@ -16,6 +16,7 @@ use crate::policy::{InvalidPolicy, ServedPolicy};
 use crate::serving::backend::ServedBackend;
 use crate::serving::build::Built;
 use crate::serving::certificate::Certificates;
+use crate::serving::matcher::{InvalidMatch, Matcher};
 
 /// Everything that was accepted, parsed, and the entries that it came in.
 pub(crate) struct Accepted {
@@ -192,6 +193,7 @@ impl Accepted {
                     .map_err(|error| with_causes(&error))?;
             }
             Resource::Route(route) => {
+                check_matches(&route).map_err(|error| with_causes(&error))?;
                 let earlier = self.routes.insert(Arc::clone(&name), Arc::clone(&route));
                 self.built.refers(&name, earlier.as_deref(), Some(&route));
             }
@@ -235,6 +237,15 @@ impl Accepted {
         }
         self.endpoints.insert(Arc::clone(name), endpoints);
     }
+}
+
+/// Finds out whether the matches of a route can be compiled: what is built of it later has none that cannot.
+fn check_matches(route: &Route) -> Result<(), InvalidMatch> {
+    let RouteAction::Backends(backends) = &route.action else {
+        return Ok(());
+    };
+    let mut matches = backends.iter().flat_map(|weighted| &weighted.matches);
+    matches.try_for_each(|found| Matcher::new(found).map(drop))
 }
 
 fn rfc3339(unix_s: i64) -> String {

@@ -11,6 +11,7 @@ use crate::metrics::RouteLabels;
 use crate::serving::Served;
 use crate::serving::accepted::Accepted;
 use crate::serving::certificate::CertificateTable;
+use crate::serving::matcher::Matcher;
 use crate::serving::route::{Answer, ServedRoute, Share, Shares};
 
 /// What was built last, and what has changed since.
@@ -176,6 +177,10 @@ impl Accepted {
                 name: weighted.backend.clone(),
                 backend: self.backends.get(name).map(Arc::clone),
                 counters: self.metrics.route(&labels(route, name)),
+                // Those that cannot be compiled were refused with their route.
+                matches: (weighted.matches.iter())
+                    .filter_map(|found| Matcher::new(found).ok())
+                    .collect(),
                 up_to,
             }
         };

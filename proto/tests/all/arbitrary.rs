@@ -15,9 +15,9 @@ use proptest::prelude::*;
 use sluice_proto::{
     AccessLog, Backend, BackendName, BackendProtocol, BackendTarget, Certificate,
     CertificateMaterial, CertificateName, Endpoint, EndpointState, Endpoints, Entry, Host,
-    HostPattern, Kind, Limits, Listener, ListenerProtocol, MissingCertificate, ObjectReference,
-    PathMatch, Problem, Resource, ResourceKey, Route, RouteAction, Settings, Snapshot, Timeouts,
-    WeightedBackend,
+    HostPattern, Kind, Limits, Listener, ListenerProtocol, MatchBy, MatchValue, MissingCertificate,
+    ObjectReference, PathMatch, Problem, RequestMatch, Resource, ResourceKey, Route, RouteAction,
+    SameSite, Settings, Snapshot, Sticky, Timeouts, WeightedBackend,
 };
 
 /// Returns any resource of any kind.
@@ -215,8 +215,13 @@ fn endpoints() -> impl Strategy<Value = Endpoints> {
 }
 
 fn route() -> impl Strategy<Value = Route> {
-    let weighted = (backend_name(), any::<u32>())
-        .prop_map(|(backend, weight)| WeightedBackend { backend, weight });
+    let weighted = (backend_name(), any::<u32>(), vec(request_match(), 0..2)).prop_map(
+        |(backend, weight, matches)| WeightedBackend {
+            backend,
+            weight,
+            matches,
+        },
+    );
     let action = prop_oneof![
         vec(weighted, 1..4).prop_map(RouteAction::Backends),
         problem().prop_map(RouteAction::Unavailable),
@@ -228,7 +233,11 @@ fn route() -> impl Strategy<Value = Route> {
         object(),
         any::<(String, i64)>(),
         action,
-        (option::of(certificate_name()), vec(policy::name(), 0..3)),
+        (
+            option::of(certificate_name()),
+            vec(policy::name(), 0..3),
+            option::of(sticky()),
+        ),
     )
         .prop_map(
             |(name, host, path, ingress, (field, created_unix_s), action, rest)| Route {
@@ -241,6 +250,50 @@ fn route() -> impl Strategy<Value = Route> {
                 action,
                 certificate: rest.0,
                 policies: rest.1,
+                sticky: rest.2,
+            },
+        )
+}
+
+fn request_match() -> impl Strategy<Value = RequestMatch> {
+    let by = prop_oneof![
+        any::<String>().prop_map(MatchBy::Header),
+        any::<String>().prop_map(MatchBy::Cookie),
+    ];
+    let value = prop_oneof![
+        any::<String>().prop_map(MatchValue::Exact),
+        any::<String>().prop_map(MatchValue::Pattern),
+    ];
+    (by, value, any::<bool>()).prop_map(|(by, value, excludes)| RequestMatch {
+        by,
+        value,
+        excludes,
+    })
+}
+
+fn sticky() -> impl Strategy<Value = Sticky> {
+    let same_site = prop::sample::select(vec![
+        SameSite::Unset,
+        SameSite::None,
+        SameSite::Lax,
+        SameSite::Strict,
+    ]);
+    (
+        "[a-zA-Z_-]{1,9}",
+        any::<([bool; 2], i64)>(),
+        same_site,
+        "/[a-z]{0,4}",
+        option::of("[a-z.]{1,9}"),
+    )
+        .prop_map(
+            |(cookie, ([secure, http_only], max_age_s), same_site, path, domain)| Sticky {
+                cookie,
+                secure,
+                http_only,
+                same_site,
+                max_age_s,
+                path,
+                domain,
             },
         )
 }

@@ -268,8 +268,11 @@ fn odd_endpoints() -> impl Strategy<Value = wire::Endpoints> {
 fn odd_route() -> impl Strategy<Value = wire::Route> {
     let path =
         (odd_enumeration(), odd_text()).prop_map(|(kind, path)| wire::PathMatch { kind, path });
-    let backend = (odd_text(), odd_number())
-        .prop_map(|(backend, weight)| wire::WeightedBackend { backend, weight });
+    let backend = (odd_text(), odd_number()).prop_map(|(backend, weight)| wire::WeightedBackend {
+        backend,
+        weight,
+        matches: Vec::new(),
+    });
     (
         odd_text(),
         option::of(path),
@@ -290,7 +293,8 @@ fn odd_route() -> impl Strategy<Value = wire::Route> {
                     unavailable,
                     certificate,
                     field: String::new(),
-                    policies: vec![String::new()],
+                    policies: Vec::new(),
+                    sticky: None,
                 }
             },
         )

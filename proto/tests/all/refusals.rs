@@ -1,5 +1,8 @@
 //! What is refused, and what the reason names: people read it in an Event, far from here.
 
+mod policies;
+mod routes;
+
 use proptest::prelude::*;
 use prost::Message;
 use sluice_proto::{Difference, Kind, Resource, ResourceKey, Snapshot, Version, wire};
@@ -80,8 +83,8 @@ fn the_reason_names_the_field_and_what_it_holds() {
         listeners(),
         backends(),
         endpoints(),
-        policies(),
-        routes(),
+        policies::policies(),
+        routes::routes(),
         settings(),
     ]
     .concat()
@@ -199,155 +202,6 @@ fn endpoints() -> Vec<Case> {
         ("state, 0", endpoint("10.0.0.1", 80, 0)),
     ]
     .map(|(what, message)| case(what, Kind::Endpoints, "shop/web:80", &message))
-    .into()
-}
-
-fn routes() -> Vec<Case> {
-    let good = || wire::Route {
-        path: Some(path(2, "/")),
-        ingress: Some(wire::ObjectReference::default()),
-        backends: vec![wire::WeightedBackend::default()],
-        ..wire::Route::default()
-    };
-    let host = "a..b".to_owned();
-    [
-        ("host, \"a..b\"", wire::Route { host, ..good() }),
-        (
-            "path",
-            wire::Route {
-                path: None,
-                ..good()
-            },
-        ),
-        (
-            "path.kind, 0",
-            wire::Route {
-                path: Some(path(0, "/")),
-                ..good()
-            },
-        ),
-        (
-            "path, \"foo\", slash",
-            wire::Route {
-                path: Some(path(2, "foo")),
-                ..good()
-            },
-        ),
-        (
-            "path, \"/a//b\"",
-            wire::Route {
-                path: Some(path(1, "/a//b")),
-                ..good()
-            },
-        ),
-        (
-            "ingress",
-            wire::Route {
-                ingress: None,
-                ..good()
-            },
-        ),
-        (
-            "backends",
-            wire::Route {
-                backends: Vec::new(),
-                ..good()
-            },
-        ),
-    ]
-    .map(|(what, message)| case(what, Kind::Route, "shop/web example.com /", &message))
-    .into()
-}
-
-fn policies() -> Vec<Case> {
-    use wire::policy::Action;
-    let policy = |action| wire::Policy {
-        object: Some(wire::ObjectReference::default()),
-        field: "spec".to_owned(),
-        action: Some(action),
-    };
-    let source = |ipv6_prefix| wire::Source {
-        by: None,
-        ipv6_prefix,
-    };
-    let limit = wire::RateLimit {
-        requests: 1,
-        period_ms: 1,
-        burst: 1,
-        ..wire::RateLimit::default()
-    };
-    let filter = wire::AddressFilter {
-        allowed: vec!["10.0.0.0/33".to_owned()],
-        ..wire::AddressFilter::default()
-    };
-    let change = wire::HeaderChange::default();
-    let nobody = wire::BasicAuth::default();
-    [
-        ("object", wire::Policy::default()),
-        (
-            "action",
-            wire::Policy {
-                action: None,
-                ..policy(Action::BasicAuth(nobody.clone()))
-            },
-        ),
-        (
-            "requests, 0",
-            policy(Action::RateLimit(wire::RateLimit {
-                requests: 0,
-                ..limit.clone()
-            })),
-        ),
-        (
-            "period_ms, 0",
-            policy(Action::RateLimit(wire::RateLimit {
-                period_ms: 0,
-                ..limit.clone()
-            })),
-        ),
-        (
-            "burst, 0",
-            policy(Action::RateLimit(wire::RateLimit {
-                burst: 0,
-                ..limit.clone()
-            })),
-        ),
-        (
-            "source.ipv6_prefix, 129, 0 to 128",
-            policy(Action::RateLimit(wire::RateLimit {
-                source: Some(source(129)),
-                ..limit
-            })),
-        ),
-        (
-            "requests, 0",
-            policy(Action::ConcurrencyLimit(wire::ConcurrencyLimit::default())),
-        ),
-        (
-            "allowed, \"10.0.0.0/33\"",
-            policy(Action::AddressFilter(filter)),
-        ),
-        ("credentials", policy(Action::BasicAuth(nobody))),
-        (
-            "url",
-            policy(Action::ForwardAuth(wire::ForwardAuth::default())),
-        ),
-        (
-            "operation, 0",
-            policy(Action::HeaderRules(wire::HeaderRules {
-                request: vec![change],
-                ..wire::HeaderRules::default()
-            })),
-        ),
-        ("to", policy(Action::Redirect(wire::UrlRedirect::default()))),
-        ("change", policy(Action::Rewrite(wire::Rewrite::default()))),
-        (
-            "encodings",
-            policy(Action::Compression(wire::Compression::default())),
-        ),
-        ("attempts, 0", policy(Action::Retry(wire::Retry::default()))),
-    ]
-    .map(|(what, message)| case(what, Kind::Policy, "  spec", &message))
     .into()
 }
 

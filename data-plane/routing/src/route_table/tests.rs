@@ -29,6 +29,7 @@ fn route(host: &str, path: PathMatch, created_unix_s: i64, ingress: &str) -> Rou
         }),
         certificate: None,
         policies: Vec::new(),
+        sticky: None,
     }
 }
 

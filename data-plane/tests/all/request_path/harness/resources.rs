@@ -35,6 +35,7 @@ pub(crate) fn route(host: &str, prefix: &str, service: &str) -> Resource {
 
 pub(crate) fn route_to(host: &str, prefix: &str, services: &[(&str, u32)]) -> Resource {
     let backends = services.iter().map(|(service, weight)| WeightedBackend {
+        matches: Vec::new(),
         backend: name(service),
         weight: *weight,
     });
@@ -60,6 +61,7 @@ pub(crate) fn plain_route(host: &str, prefix: &str, action: RouteAction) -> Rout
         action,
         certificate: None,
         policies: Vec::new(),
+        sticky: None,
     }
 }
 
