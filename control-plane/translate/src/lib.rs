@@ -48,6 +48,7 @@ mod routes;
 mod secret;
 mod settings;
 mod tls;
+mod traefik;
 mod translation;
 mod yaml;
 
@@ -58,4 +59,5 @@ pub use crate::problem::ProblemCode;
 pub use crate::settings::{
     EdgeSettings, IngressSettings, SecretReference, SettingsError, StatusAddress, StatusSettings,
 };
+pub use crate::traefik::Middleware;
 pub use crate::translation::{Options, Translation, retranslate, translate};

@@ -11,6 +11,8 @@ use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sluice_proto::ObjectReference;
 
+use crate::traefik::Middleware;
+
 /// A Kubernetes object of one of the kinds that translation reads. `Debug` shows only which.
 #[derive(Clone, PartialEq)]
 #[allow(
@@ -30,6 +32,8 @@ pub enum Object {
     Secret(Secret),
     /// A machine: from its addresses, and those of its pods, comes who may read metrics.
     Node(Node),
+    /// What Traefik is to do with requests.
+    Middleware(Middleware),
 }
 
 impl Object {
@@ -43,6 +47,7 @@ impl Object {
             Self::EndpointSlice(slice) => reference(slice, &slice.metadata),
             Self::Secret(secret) => reference(secret, &secret.metadata),
             Self::Node(node) => reference(node, &node.metadata),
+            Self::Middleware(middleware) => reference(middleware, &middleware.metadata),
         }
     }
 }

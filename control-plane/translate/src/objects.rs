@@ -4,6 +4,7 @@
 //! must be translated again: most of what happens in a cluster is nobody's business here.
 
 mod by_name;
+mod put;
 mod references;
 mod strip;
 
@@ -11,18 +12,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use ipnet::IpNet;
-use k8s_openapi::api::core::v1::{Secret, Service};
+use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
-use sluice_proto::{CertificateMaterial, ObjectReference};
+use sluice_proto::ObjectReference;
 
 use crate::class::{Classes, Served};
 use crate::node;
 use crate::object::Object;
 use crate::objects::by_name::ByName;
-use crate::objects::references::{References, secrets};
-use crate::secret::{Malformed, material};
+use crate::objects::references::References;
+use crate::secret::Content;
 use crate::settings::{CONTROLLER, EdgeSettings, SecretReference};
+use crate::traefik;
 
 /// All objects that translation reads, as they are now. `Debug` shows how many.
 #[derive(Clone, Default)]
@@ -32,7 +34,10 @@ pub struct Objects {
     services: ByName<Service>,
     slices: ByName<EndpointSlice>,
     slices_of_service: ByName<BTreeSet<String>>,
-    secrets: ByName<Result<CertificateMaterial, Malformed>>,
+    secrets: ByName<Content>,
+    middlewares: ByName<traefik::Kept>,
+    /// By the id that annotations name them by.
+    middlewares_by_id: BTreeMap<String, BTreeSet<Name>>,
     nodes: BTreeMap<String, BTreeSet<IpNet>>,
     denied: BTreeSet<String>,
     served: Option<ServedBy>,
@@ -79,9 +84,10 @@ struct ServedBy {
 impl Objects {
     /// Takes in a new or changed object.
     pub fn apply(&mut self, object: Object) -> Change {
+        let reference = object.reference();
         let ObjectReference {
             namespace, name, ..
-        } = object.reference();
+        } = reference.clone();
         match object {
             Object::IngressClass(class) => {
                 let class = strip::class(class);
@@ -96,18 +102,20 @@ impl Objects {
                 self.put_ingress(&namespace, &name, Some(strip::ingress(ingress)))
             }
             Object::Service(service) => {
-                let service = strip::service(service);
-                if self.services.find(&namespace, &name) == Some(&service) {
-                    return Change::Nothing;
-                }
-                self.services.insert(&namespace, &name, service);
-                self.service_changed(&namespace, &name)
+                self.put_service(&namespace, &name, Some(strip::service(service)))
             }
             Object::EndpointSlice(slice) => {
                 self.put_slice(&namespace, &name, Some(strip::slice(slice)))
             }
-            Object::Secret(secret) => self.apply_secret(&namespace, &name, &secret),
+            Object::Secret(secret) => {
+                // Only what somebody may need of it is kept, whatever else the Secret holds.
+                self.put_secret(&namespace, &name, Some(Content::of(&secret)))
+            }
             Object::Node(node) => self.put_node(&name, Some(node::ranges(&node))),
+            Object::Middleware(middleware) => {
+                let kept = traefik::Kept::of(reference, &middleware);
+                self.put_middleware(&namespace, &name, Some(kept))
+            }
         }
     }
 
@@ -120,14 +128,11 @@ impl Objects {
                 Change::Everything
             }
             "Ingress" => self.put_ingress(namespace, name, None),
-            "Service" if self.services.remove(namespace, name).is_some() => {
-                self.service_changed(namespace, name)
-            }
+            "Service" => self.put_service(namespace, name, None),
             "EndpointSlice" => self.put_slice(namespace, name, None),
             "Node" => self.put_node(name, None),
-            "Secret" if self.secrets.remove(namespace, name).is_some() => {
-                self.secret_changed(namespace, name)
-            }
+            "Secret" => self.put_secret(namespace, name, None),
+            "Middleware" => self.put_middleware(namespace, name, None),
             _ => Change::Nothing,
         }
     }
@@ -223,12 +228,18 @@ impl Objects {
     }
 
     /// Returns what a Secret holds; `None` if there is no such Secret.
-    pub(crate) fn secret(
-        &self,
-        namespace: &str,
-        name: &str,
-    ) -> Option<&Result<CertificateMaterial, Malformed>> {
+    pub(crate) fn secret(&self, namespace: &str, name: &str) -> Option<&Content> {
         self.secrets.find(namespace, name)
+    }
+
+    pub(crate) fn middleware(&self, namespace: &str, name: &str) -> Option<&traefik::Kept> {
+        self.middlewares.find(namespace, name)
+    }
+
+    /// Returns the Middlewares that have this id, sorted by namespace and name.
+    pub(crate) fn middlewares_with(&self, id: &str) -> impl Iterator<Item = &traefik::Kept> {
+        let names = self.middlewares_by_id.get(id).into_iter().flatten();
+        names.filter_map(|(namespace, name)| self.middleware(namespace, name))
     }
 
     /// Returns the ranges of all nodes and their pods.
@@ -238,111 +249,6 @@ impl Objects {
 
     pub(crate) fn are_secrets_denied(&self, namespace: &str) -> bool {
         self.denied.contains(namespace)
-    }
-
-    fn put_ingress(&mut self, namespace: &str, name: &str, new: Option<Ingress>) -> Change {
-        let old = match &new {
-            Some(ingress) => self.ingresses.insert(namespace, name, ingress.clone()),
-            None => self.ingresses.remove(namespace, name),
-        };
-        if old == new {
-            return Change::Nothing;
-        }
-        let is_ours =
-            |ingress: &Ingress| served(&self.classes, self.served.as_ref(), ingress) != Served::No;
-        if !old.iter().chain(&new).any(is_ours) {
-            return Change::Nothing;
-        }
-        let (old, new) = (
-            old.filter(|old| self.is_served(old)),
-            new.filter(|new| self.is_served(new)),
-        );
-        self.other_secrets |= secrets_of(old.as_ref()).ne(secrets_of(new.as_ref()));
-        if let Some(old) = old {
-            self.references.remove(&old);
-        }
-        if let Some(new) = new {
-            self.references.add(&new);
-        }
-        let changed = (namespace.to_owned(), name.to_owned());
-        self.changed.ingresses.insert(changed);
-        Change::Ingresses
-    }
-
-    fn put_slice(&mut self, namespace: &str, name: &str, new: Option<EndpointSlice>) -> Change {
-        let service = new.as_ref().and_then(service_of).map(str::to_owned);
-        let old = match &new {
-            Some(slice) => self.slices.insert(namespace, name, slice.clone()),
-            None => self.slices.remove(namespace, name),
-        };
-        if old == new {
-            return Change::Nothing;
-        }
-        let mut touched = BTreeSet::new();
-        if let Some(service) = old.as_ref().and_then(service_of) {
-            let names = self.slices_of_service.entry_or_default(namespace, service);
-            names.remove(name);
-            if names.is_empty() {
-                self.slices_of_service.remove(namespace, service);
-            }
-            touched.insert(service.to_owned());
-        }
-        if let Some(service) = service {
-            let names = self.slices_of_service.entry_or_default(namespace, &service);
-            names.insert(name.to_owned());
-            touched.insert(service);
-        }
-        let is_used = |service: &String| {
-            let mut users = self.references.to_service(namespace, service);
-            users.next().is_some()
-        };
-        touched.retain(is_used);
-        if touched.is_empty() {
-            return Change::Nothing;
-        }
-        let changed = touched
-            .into_iter()
-            .map(|service| (namespace.to_owned(), service));
-        self.changed.services.extend(changed);
-        Change::Surroundings
-    }
-
-    // A node says every few minutes that it is alive; only where it is matters.
-    fn put_node(&mut self, name: &str, new: Option<BTreeSet<IpNet>>) -> Change {
-        let old = match new.clone() {
-            Some(ranges) => self.nodes.insert(name.to_owned(), ranges),
-            None => self.nodes.remove(name),
-        };
-        if old.unwrap_or_default() == new.unwrap_or_default() {
-            Change::Nothing
-        } else {
-            Change::Surroundings
-        }
-    }
-
-    fn apply_secret(&mut self, namespace: &str, name: &str, secret: &Secret) -> Change {
-        // Only the certificate and its key are kept, whatever else the Secret holds.
-        let content = material(secret);
-        if self.secrets.find(namespace, name) == Some(&content) {
-            return Change::Nothing;
-        }
-        self.secrets.insert(namespace, name, content);
-        self.secret_changed(namespace, name)
-    }
-
-    fn service_changed(&mut self, namespace: &str, name: &str) -> Change {
-        let users = self.references.to_service(namespace, name);
-        let users = users.map(|user| (namespace.to_owned(), user.clone()));
-        ingresses(&mut self.changed, users)
-    }
-
-    fn secret_changed(&mut self, namespace: &str, name: &str) -> Change {
-        if self.is_default_certificate(namespace, name) {
-            return Change::Everything;
-        }
-        let users = self.references.to_secret(namespace, name);
-        let users = users.map(|user| (namespace.to_owned(), user.clone()));
-        ingresses(&mut self.changed, users)
     }
 
     fn is_default_certificate(&self, namespace: &str, name: &str) -> bool {
@@ -357,14 +263,18 @@ impl Objects {
         served(&self.classes, self.served.as_ref(), ingress) == Served::Yes
     }
 
+    /// Returns whether there is such an Ingress, and it is nobody else's.
+    fn is_ours(&self, name: &Name) -> bool {
+        self.ingress(name).is_some_and(|ingress| {
+            served(&self.classes, self.served.as_ref(), ingress) != Served::No
+        })
+    }
+
     fn count_references(&mut self) {
+        let users = self.ingress_names().collect();
         let mut references = References::default();
-        for ingress in self
-            .ingresses
-            .values()
-            .filter(|ingress| self.is_served(ingress))
-        {
-            references.add(ingress);
+        for (user, dependencies) in self.dependencies(&users) {
+            references.add(user, &dependencies);
         }
         self.references = references;
         self.other_secrets = true;
@@ -380,6 +290,7 @@ impl fmt::Debug for Objects {
             .field("slices", &self.slices.len())
             .field("secrets", &self.secrets.len())
             .field("nodes", &self.nodes.len())
+            .field("middlewares", &self.middlewares.len())
             .finish_non_exhaustive()
     }
 }
@@ -390,20 +301,6 @@ const fn everything_if(matters: bool) -> Change {
     } else {
         Change::Nothing
     }
-}
-
-/// Notes Ingresses that changed.
-fn ingresses(changed: &mut Changed, names: impl Iterator<Item = Name>) -> Change {
-    let mut change = Change::Nothing;
-    for name in names {
-        changed.ingresses.insert(name);
-        change = Change::Ingresses;
-    }
-    change
-}
-
-fn secrets_of(ingress: Option<&Ingress>) -> impl Iterator<Item = &str> {
-    ingress.into_iter().flat_map(secrets)
 }
 
 fn served<'a>(

@@ -17,6 +17,8 @@ pub enum ProblemCode {
     AnnotationUnknown,
     /// An annotation of another controller protects or confines, and is not supported; the Ingress answers 503.
     AnnotationUnsupported,
+    /// A Secret does not hold certificates of authorities that can be read.
+    AuthoritiesMalformed,
     /// A path's backend names neither a Service with one port nor anything else; it answers 503.
     BackendInvalid,
     /// The certificate is not for a host that the Ingress uses it for; it is served all the same.
@@ -31,6 +33,8 @@ pub enum ProblemCode {
     ClassParametersUnsupported,
     /// The IngressClass that an Ingress names does not exist; Sluice does not serve the Ingress.
     ClassMissing,
+    /// A Secret does not hold user names and passwords that can be read.
+    CredentialsMalformed,
     /// Several IngressClasses are marked as the default; the newest counts.
     DefaultClassAmbiguous,
     /// A document is no YAML, or not the object that it says it is; it is passed over.
@@ -55,6 +59,18 @@ pub enum ProblemCode {
     IngressEmpty,
     /// A document's kind is none that Sluice reads; it is passed over.
     KindIgnored,
+    /// A name may stand for several Middlewares; the routes answer 503.
+    MiddlewareAmbiguous,
+    /// A Middleware is not done in every detail as Traefik does it; nothing is less safe.
+    MiddlewareDiffers,
+    /// A Middleware does not say what it is to do; where it would protect, the routes that need it answer 503.
+    MiddlewareMalformed,
+    /// A Middleware does not exist; the routes that need it answer 503.
+    MiddlewareMissing,
+    /// A Middleware is of a kind that is not supported, or not one of Kubernetes; the routes that need it answer 503.
+    MiddlewareUnsupported,
+    /// The Middleware that an Ingress or a Service names cannot be used; where it would protect, the routes answer 503.
+    MiddlewareUnusable,
     /// A document's object has no name, or one that Kubernetes would not take; it is passed over.
     NameInvalid,
     /// A Service that a route names has no endpoint that serves; the route answers 503 meanwhile.
@@ -75,6 +91,8 @@ pub enum ProblemCode {
     RuleEmpty,
     /// A Secret does not exist.
     SecretMissing,
+    /// The Secret that a Middleware names does not hold what it needs; the routes answer 503.
+    SecretUnusable,
     /// RBAC forbids the control plane to read the Secrets of a namespace.
     SecretsForbidden,
     /// A Service's own addresses cannot be used; nothing stands in for its endpoints when they are stale.

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use k8s_openapi::api::networking::v1::Ingress;
 use sluice_proto::{
-    BackendName, Certificate, CertificateName, HostPattern, ObjectReference, Route,
+    BackendName, Certificate, CertificateName, HostPattern, ObjectReference, Policy, PolicyName,
+    Route,
 };
 
 use crate::backends::{Backends, UsedBackend};
@@ -18,7 +19,7 @@ use crate::ingress::ServedIngress;
 use crate::object;
 use crate::objects::Objects;
 use crate::problem::Problems;
-use crate::routes::{Claim, claims};
+use crate::routes::{Claim, Claims, claims};
 use crate::tls::IngressTls;
 use crate::translation::Options;
 
@@ -40,6 +41,8 @@ pub(crate) struct Reading {
     pub(crate) tls: IngressTls,
     pub(crate) certificates: BTreeMap<CertificateName, Certificate>,
     pub(crate) backends: BTreeMap<BackendName, UsedBackend>,
+    /// What its routes name.
+    pub(crate) policies: BTreeMap<PolicyName, Arc<Policy>>,
     pub(crate) problems: Problems,
 }
 
@@ -104,7 +107,8 @@ impl Reading {
         let tls = IngressTls::of(&ingress, &mut problems);
         let allow_external_name = options.settings.ingress.allow_external_name;
         let mut backends = Backends::new(objects, allow_external_name);
-        let claims = claims(&ingress, &tls, &mut backends, &mut problems);
+        let Claims { claims, policies } =
+            claims(objects, &ingress, &tls, &mut backends, &mut problems);
         let certificates = certificates(objects, &ingress, &tls, &mut problems);
         let mut rules: BTreeMap<HostPattern, HostRules> = BTreeMap::new();
         for (host, field) in ingress.hosts() {
@@ -121,6 +125,7 @@ impl Reading {
             tls,
             certificates,
             backends: backends.into_used(),
+            policies,
             problems,
         }
     }
@@ -135,6 +140,7 @@ impl Reading {
             },
             certificates: BTreeMap::new(),
             backends: BTreeMap::new(),
+            policies: BTreeMap::new(),
             problems: Problems::new(),
         }
     }

@@ -73,6 +73,10 @@ impl Reader {
             }
             ("v1", "Secret") => self.typed(reference, body, Object::Secret),
             ("v1", "Node") => self.typed(reference, body, Object::Node),
+            // The second is what Traefik's group was called before.
+            ("traefik.io/v1alpha1" | "traefik.containo.us/v1alpha1", "Middleware") => {
+                self.typed(reference, body, Object::Middleware)
+            }
             ("", _) | (_, "") => self.problem(
                 None,
                 ProblemCode::DocumentMalformed,
@@ -209,7 +213,7 @@ impl Header {
             kind: self.kind.clone(),
             namespace: match self.kind.as_str() {
                 "IngressClass" | "Node" => String::new(),
-                "Ingress" | "Service" | "EndpointSlice" | "Secret" => {
+                "Ingress" | "Service" | "EndpointSlice" | "Secret" | "Middleware" => {
                     namespace.unwrap_or_else(|| "default".to_owned())
                 }
                 _ => namespace.unwrap_or_default(),

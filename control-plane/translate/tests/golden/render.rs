@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 use sluice_proto::{
-    Backend, BackendTarget, Certificate, Endpoint, Host, Listener, Problem, Resource, Route,
-    RouteAction, Settings,
+    Backend, BackendTarget, Certificate, Endpoint, Host, Listener, Policy, Problem, Resource,
+    Route, RouteAction, Settings,
 };
 use sluice_translate::{DocumentProblem, EdgeSettings, Options, Translation};
 
@@ -57,7 +57,7 @@ pub(crate) fn render(
                 backend: endpoints.backend.to_string(),
                 endpoints: endpoints.endpoints.iter().map(of_endpoint).collect(),
             }),
-            Resource::Policy(_) => {}
+            Resource::Policy(policy) => output.policies.push(of_policy(policy)),
             Resource::Route(route) => output.routes.push(OfRoute::of(route)),
         }
     }
@@ -71,6 +71,8 @@ struct Output {
     #[serde(skip_serializing_if = "Option::is_none")]
     settings: Option<String>,
     routes: Vec<OfRoute>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    policies: Vec<OfPolicy>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     hosts: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -96,6 +98,14 @@ struct OfRoute {
     unavailable: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     certificate: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    policies: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct OfPolicy {
+    policy: String,
+    does: String,
 }
 
 #[derive(Serialize)]
@@ -132,6 +142,7 @@ impl OfRoute {
             backends,
             unavailable,
             certificate: route.certificate.as_ref().map(ToString::to_string),
+            policies: route.policies.iter().map(ToString::to_string).collect(),
         }
     }
 }
@@ -156,6 +167,14 @@ fn of_listener(listener: &Listener) -> String {
         "{} {:?} on {address} port {}",
         listener.name, listener.protocol, listener.port
     )
+}
+
+/// Hashes and keys are not shown: `Debug` leaves them out.
+fn of_policy(policy: &Policy) -> OfPolicy {
+    OfPolicy {
+        policy: policy.name.to_string(),
+        does: format!("{:?}", policy.action),
+    }
 }
 
 fn of_host(host: &Host) -> String {

@@ -149,6 +149,11 @@ fn check_names(translation: &Translation) -> Result<(), TestCaseError> {
     };
     for resource in translation.resources.values() {
         prop_assert!(exists(resource));
+        if let Resource::Route(route) = &**resource {
+            for policy in &route.policies {
+                prop_assert!(named(sluice_proto::Kind::Policy, policy.as_arc()));
+            }
+        }
         let (backends, certificate) = match &**resource {
             Resource::Route(route) => {
                 prop_assert!(named(sluice_proto::Kind::Host, &route.host.to_string()));

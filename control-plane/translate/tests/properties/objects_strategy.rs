@@ -19,7 +19,7 @@ use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
 use sluice_proto::ObjectReference;
-use sluice_translate::{EdgeSettings, Object, SecretReference, parse_objects};
+use sluice_translate::{EdgeSettings, Middleware, Object, SecretReference, parse_objects};
 
 /// One thing that happens to the objects.
 #[derive(Clone, Debug)]
@@ -65,6 +65,7 @@ pub(crate) fn any_object() -> impl Strategy<Value = Object> {
         4 => slice().prop_map(Object::EndpointSlice),
         2 => secret().prop_map(Object::Secret),
         1 => node().prop_map(Object::Node),
+        4 => middleware().prop_map(Object::Middleware),
     ]
 }
 
@@ -294,7 +295,10 @@ fn slice() -> impl Strategy<Value = EndpointSlice> {
 
 fn secret() -> impl Strategy<Value = Secret> {
     let garbage = vec(any::<u8>(), 0..20).prop_map(ByteString);
+    let key = select(&["users", "more"][..]).prop_map(str::to_owned);
+    let users = btree_map(key, Just(HASHED.to_vec()).prop_map(ByteString), 1..3);
     let data = prop_oneof![
+        2 => users,
         2 => select(&GOOD_SECRETS[..]).prop_map(|secret| secret.data.unwrap_or_default()),
         1 => btree_map(select(&["tls.crt", "tls.key", "ca.crt"][..]).prop_map(str::to_owned), garbage, 0..3),
     ];
@@ -305,10 +309,33 @@ fn secret() -> impl Strategy<Value = Secret> {
     })
 }
 
+fn middleware() -> impl Strategy<Value = Middleware> {
+    let spec = prop_oneof![
+        2 => select(MIDDLEWARES).prop_map(|text| serde_json::from_str(text).unwrap()),
+        1 => vec(select(&["m", "b-m", "n"][..]), 0..3).prop_map(|names| {
+            let links = names.into_iter().map(|name| serde_json::json!({ "name": name }));
+            serde_json::json!({ "chain": { "middlewares": links.collect::<Vec<_>>() } })
+        }),
+        1 => Just(serde_json::json!({ "chain": { "middlewares": [
+            { "name": "m", "namespace": "b" }, { "name": "a-b-m@kubernetescrd" }, { "name": "x@file" },
+        ] } })),
+    ];
+    let namespaced = (metadata(&["m", "b-m", "n"]), any::<bool>());
+    (namespaced, spec).prop_map(|((mut metadata, is_ambiguous), spec)| {
+        if is_ambiguous {
+            metadata.namespace = Some("a-b".to_owned());
+        }
+        Middleware { metadata, spec }
+    })
+}
+
 fn annotations() -> impl Strategy<Value = BTreeMap<String, String>> {
     let key = select(ANNOTATIONS).prop_map(str::to_owned);
     let value = select(&["true", "false", "ours", "web", ""][..]).prop_map(str::to_owned);
-    prop_oneof![3 => Just(BTreeMap::new()), 1 => btree_map(key, value, 0..3)]
+    let list = vec(select(MIDDLEWARE_NAMES), 1..4).prop_map(|names| names.join(","));
+    let list =
+        (select(LISTS), list).prop_map(|(key, list)| BTreeMap::from([(key.to_owned(), list)]));
+    prop_oneof![3 => Just(BTreeMap::new()), 1 => btree_map(key, value, 0..3), 2 => list]
 }
 
 fn metadata(names: &'static [&'static str]) -> impl Strategy<Value = ObjectMeta> {
@@ -377,6 +404,34 @@ const PATH_TYPES: &[&str] = &[
     "ImplementationSpecific",
     "Other",
 ];
+const LISTS: &[&str] = &[
+    "traefik.ingress.kubernetes.io/router.middlewares",
+    "traefik.ingress.kubernetes.io/router.middlewares",
+    "traefik.ingress.kubernetes.io/service.middlewares",
+];
+/// The third may be two Middlewares.
+const MIDDLEWARE_NAMES: &[&str] = &[
+    "a-m@kubernetescrd",
+    "b-n@kubernetescrd",
+    "a-b-m@kubernetescrd",
+    "a-b-n@kubernetescrd",
+    "x@file",
+];
+const MIDDLEWARES: &[&str] = &[
+    r#"{"rateLimit": {"average": 1}}"#,
+    r#"{"ipAllowList": {"sourceRange": ["10.0.0.0/8"]}}"#,
+    r#"{"headers": {"frameDeny": true, "sslRedirect": true, "addVaryHeader": true}}"#,
+    r#"{"addPrefix": {"prefix": "/a"}}"#,
+    r#"{"basicAuth": {"secret": "s"}}"#,
+    r#"{"basicAuth": {"secret": "t", "realm": "r"}}"#,
+    r#"{"forwardAuth": {"address": "https://auth.example", "tls": {"caSecret": "s", "certSecret": "t"}}}"#,
+    r#"{"compress": {}}"#,
+    r#"{"compress": {"encodings": []}}"#,
+    r#"{"ipAllowList": {}}"#,
+    r#"{"plugin": {}}"#,
+    "null",
+];
+const HASHED: &[u8] = b"a:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=";
 const ANNOTATIONS: &[&str] = &[
     "kubernetes.io/ingress.class",
     "ingress.sluice.dev/x",
