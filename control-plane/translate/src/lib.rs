@@ -20,12 +20,23 @@
 //!                                      Host ----certificate------+
 //! ```
 //!
+//! and beside it what is done to requests:
+//!
+//! ```text
+//!  Ingress --annotations--> Middleware <--annotations-- Service
+//!     |                      |   ^  |
+//!     |                      |   +--+ chain        Secret: users, authorities
+//! ====|======================|=======================|=========================
+//!     v                      v                       |
+//!   Route ---in order---> Policy <-------------------+
+//! ```
+//!
 //! First each Ingress is read on its own (`reading.rs`): whether it is served (`class.rs`, `ingress.rs`), what `spec.tls`
 //! says (`tls.rs`), the routes that it wants with their paths, annotations and backends (`routes.rs`, `path.rs`,
-//! `annotations.rs`, `backends.rs`), what its Secrets hold (`secret.rs`, `certificates.rs`). Then what several share is
-//! settled (`merged.rs`): who owns each host and gets each path (`claims.rs`), whose certificate a host gets (`hosts.rs`),
-//! and last the endpoints (`endpoints.rs`). After a change only what it touches is done again ([`retranslate`]).
-//! `testdata` shows every behaviour as a pair of files.
+//! `annotations.rs`, `backends.rs`) and policies (`traefik.rs`), what its Secrets hold (`secret.rs`, `certificates.rs`).
+//! Then what several share is settled (`merged.rs`): who owns each host and gets each path (`claims.rs`), whose certificate a
+//! host gets (`hosts.rs`), which policies and backends are used, and last the endpoints (`endpoints.rs`). After a change only
+//! what it touches is done again ([`retranslate`]). `testdata` shows every behaviour as a pair of files.
 
 mod annotations;
 mod backends;
