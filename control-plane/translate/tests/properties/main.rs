@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod middlewares;
 mod objects_strategy;
 
 use bytes::Bytes;
@@ -18,7 +19,7 @@ use sluice_translate::{
     translate,
 };
 
-use crate::objects_strategy::{Step, any_object, any_settings, any_step};
+use crate::objects_strategy::{Step, any_object, any_settings, any_steps};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(CASES))]
@@ -39,7 +40,7 @@ proptest! {
     #[test]
     fn a_change_says_what_must_be_translated_again(
         settings in any_settings(),
-        steps in proptest::collection::vec(any_step(), 0..40),
+        steps in any_steps(),
     ) {
         let options = options(settings);
         let mut objects = Objects::default();

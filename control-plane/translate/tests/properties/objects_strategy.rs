@@ -19,7 +19,9 @@ use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
 use sluice_proto::ObjectReference;
-use sluice_translate::{EdgeSettings, Middleware, Object, SecretReference, parse_objects};
+use sluice_translate::{EdgeSettings, Object, SecretReference, parse_objects};
+
+use crate::middlewares::{any_guarded, any_list, any_middleware};
 
 /// One thing that happens to the objects.
 #[derive(Clone, Debug)]
@@ -30,10 +32,19 @@ pub(crate) enum Step {
     Allow(String),
 }
 
-pub(crate) fn any_step() -> impl Strategy<Value = Step> {
+/// Some things that happen one after the other, to Ingresses of a class that is ours.
+pub(crate) fn any_steps() -> impl Strategy<Value = Vec<Step>> {
+    vec(any_step(), 0..60).prop_map(|mut steps| {
+        steps.insert(0, Step::Apply(Box::new(Object::IngressClass(our_class()))));
+        steps
+    })
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => any_object().prop_map(|object| Step::Apply(Box::new(object))),
         3 => any_object().prop_map(|object| Step::Remove(object.reference())),
+        2 => any_guarded().prop_map(|object| Step::Apply(Box::new(object))),
         1 => select(NAMESPACES).prop_map(|namespace| Step::Deny(namespace.to_owned())),
         1 => select(NAMESPACES).prop_map(|namespace| Step::Allow(namespace.to_owned())),
     ]
@@ -65,8 +76,21 @@ pub(crate) fn any_object() -> impl Strategy<Value = Object> {
         4 => slice().prop_map(Object::EndpointSlice),
         2 => secret().prop_map(Object::Secret),
         1 => node().prop_map(Object::Node),
-        4 => middleware().prop_map(Object::Middleware),
+        4 => any_middleware().prop_map(Object::Middleware),
     ]
+}
+
+fn our_class() -> IngressClass {
+    IngressClass {
+        metadata: ObjectMeta {
+            name: Some("ours".to_owned()),
+            ..ObjectMeta::default()
+        },
+        spec: Some(IngressClassSpec {
+            controller: Some("ingress.sluice.dev/controller".to_owned()),
+            parameters: None,
+        }),
+    }
 }
 
 fn node() -> impl Strategy<Value = Node> {
@@ -104,7 +128,7 @@ fn class() -> impl Strategy<Value = IngressClass> {
     )
 }
 
-fn ingress() -> impl Strategy<Value = Ingress> {
+pub(crate) fn ingress() -> impl Strategy<Value = Ingress> {
     let spec = IngressSpecParts {
         class: of(select(&["ours", "ours", "theirs", "missing"][..])).boxed(),
         default: proptest::option::weighted(0.3, backend()).boxed(),
@@ -293,7 +317,7 @@ fn slice() -> impl Strategy<Value = EndpointSlice> {
     )
 }
 
-fn secret() -> impl Strategy<Value = Secret> {
+pub(crate) fn secret() -> impl Strategy<Value = Secret> {
     let garbage = vec(any::<u8>(), 0..20).prop_map(ByteString);
     let key = select(&["users", "more"][..]).prop_map(str::to_owned);
     let users = btree_map(key, Just(HASHED.to_vec()).prop_map(ByteString), 1..3);
@@ -309,36 +333,13 @@ fn secret() -> impl Strategy<Value = Secret> {
     })
 }
 
-fn middleware() -> impl Strategy<Value = Middleware> {
-    let spec = prop_oneof![
-        2 => select(MIDDLEWARES).prop_map(|text| serde_json::from_str(text).unwrap()),
-        1 => vec(select(&["m", "b-m", "n"][..]), 0..3).prop_map(|names| {
-            let links = names.into_iter().map(|name| serde_json::json!({ "name": name }));
-            serde_json::json!({ "chain": { "middlewares": links.collect::<Vec<_>>() } })
-        }),
-        1 => Just(serde_json::json!({ "chain": { "middlewares": [
-            { "name": "m", "namespace": "b" }, { "name": "a-b-m@kubernetescrd" }, { "name": "x@file" },
-        ] } })),
-    ];
-    let namespaced = (metadata(&["m", "b-m", "n"]), any::<bool>());
-    (namespaced, spec).prop_map(|((mut metadata, is_ambiguous), spec)| {
-        if is_ambiguous {
-            metadata.namespace = Some("a-b".to_owned());
-        }
-        Middleware { metadata, spec }
-    })
-}
-
 fn annotations() -> impl Strategy<Value = BTreeMap<String, String>> {
     let key = select(ANNOTATIONS).prop_map(str::to_owned);
     let value = select(&["true", "false", "ours", "web", ""][..]).prop_map(str::to_owned);
-    let list = vec(select(MIDDLEWARE_NAMES), 1..4).prop_map(|names| names.join(","));
-    let list =
-        (select(LISTS), list).prop_map(|(key, list)| BTreeMap::from([(key.to_owned(), list)]));
-    prop_oneof![3 => Just(BTreeMap::new()), 1 => btree_map(key, value, 0..3), 2 => list]
+    prop_oneof![3 => Just(BTreeMap::new()), 1 => btree_map(key, value, 0..3), 2 => any_list()]
 }
 
-fn metadata(names: &'static [&'static str]) -> impl Strategy<Value = ObjectMeta> {
+pub(crate) fn metadata(names: &'static [&'static str]) -> impl Strategy<Value = ObjectMeta> {
     (
         select(NAMESPACES),
         select(names),
@@ -403,33 +404,6 @@ const PATH_TYPES: &[&str] = &[
     "Prefix",
     "ImplementationSpecific",
     "Other",
-];
-const LISTS: &[&str] = &[
-    "traefik.ingress.kubernetes.io/router.middlewares",
-    "traefik.ingress.kubernetes.io/router.middlewares",
-    "traefik.ingress.kubernetes.io/service.middlewares",
-];
-/// The third may be two Middlewares.
-const MIDDLEWARE_NAMES: &[&str] = &[
-    "a-m@kubernetescrd",
-    "b-n@kubernetescrd",
-    "a-b-m@kubernetescrd",
-    "a-b-n@kubernetescrd",
-    "x@file",
-];
-const MIDDLEWARES: &[&str] = &[
-    r#"{"rateLimit": {"average": 1}}"#,
-    r#"{"ipAllowList": {"sourceRange": ["10.0.0.0/8"]}}"#,
-    r#"{"headers": {"frameDeny": true, "sslRedirect": true, "addVaryHeader": true}}"#,
-    r#"{"addPrefix": {"prefix": "/a"}}"#,
-    r#"{"basicAuth": {"secret": "s"}}"#,
-    r#"{"basicAuth": {"secret": "t", "realm": "r"}}"#,
-    r#"{"forwardAuth": {"address": "https://auth.example", "tls": {"caSecret": "s", "certSecret": "t"}}}"#,
-    r#"{"compress": {}}"#,
-    r#"{"compress": {"encodings": []}}"#,
-    r#"{"ipAllowList": {}}"#,
-    r#"{"plugin": {}}"#,
-    "null",
 ];
 const HASHED: &[u8] = b"a:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=";
 const ANNOTATIONS: &[&str] = &[
