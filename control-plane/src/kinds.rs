@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::{Node, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use kube::api::ApiResource;
+use sluice_translate::Middleware;
 
 pub(crate) const INGRESS_CLASS: &str = "IngressClass";
 pub(crate) const INGRESS: &str = "Ingress";
@@ -13,6 +14,7 @@ pub(crate) const SERVICE: &str = "Service";
 pub(crate) const ENDPOINT_SLICE: &str = "EndpointSlice";
 pub(crate) const SECRET: &str = "Secret";
 pub(crate) const NODE: &str = "Node";
+pub(crate) const MIDDLEWARE: &str = "Middleware";
 
 /// Returns group, version and plural of a kind, if Sluice reads it.
 pub(crate) fn resource(kind: &str) -> Option<ApiResource> {
@@ -23,6 +25,7 @@ pub(crate) fn resource(kind: &str) -> Option<ApiResource> {
         ENDPOINT_SLICE => ApiResource::erase::<EndpointSlice>(&()),
         SECRET => ApiResource::erase::<Secret>(&()),
         NODE => ApiResource::erase::<Node>(&()),
+        MIDDLEWARE => ApiResource::erase::<Middleware>(&()),
         _ => return None,
     })
 }
