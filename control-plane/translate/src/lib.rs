@@ -53,7 +53,7 @@ mod yaml;
 
 pub use crate::object::Object;
 pub use crate::objects::{Change, Changed, Objects};
-pub use crate::parse::{DocumentProblem, ParsedObjects, parse_objects};
+pub use crate::parse::{DocumentProblem, ParsedObjects, Place, parse_objects, places};
 pub use crate::problem::ProblemCode;
 pub use crate::settings::{
     EdgeSettings, IngressSettings, SecretReference, SettingsError, StatusAddress, StatusSettings,

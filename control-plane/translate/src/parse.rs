@@ -4,14 +4,17 @@
 //! and costs only the document that it is in. No problem quotes a Secret.
 
 mod documents;
+mod places;
 mod reader;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use sluice_proto::{ObjectReference, Problem};
 
 use crate::object::Object;
 use crate::parse::documents::documents;
+pub use crate::parse::places::{Place, places};
 use crate::parse::reader::Reader;
 use crate::problem::ProblemCode;
 
@@ -80,5 +83,27 @@ pub fn parse_objects(yaml: &str) -> ParsedObjects {
     for document in documents(yaml) {
         reader.document(document);
     }
-    reader.into_parsed()
+    let mut parsed = reader.into_parsed();
+    if parsed
+        .problems
+        .iter()
+        .any(|problem| !problem.field.is_empty())
+    {
+        place(&mut parsed.problems, &places(yaml));
+    }
+    parsed
+}
+
+/// Gives the line of its field to each problem that has only that of its object.
+fn place(problems: &mut [DocumentProblem], places: &[Place]) {
+    let places: BTreeMap<_, _> = (places.iter())
+        .map(|place| ((place.document, &place.object), place))
+        .collect();
+    for problem in problems {
+        let place = (problem.object.as_ref())
+            .filter(|_| !problem.field.is_empty())
+            .and_then(|object| places.get(&(problem.document, object)));
+        let line = place.map_or(0, |place| place.line(&problem.field));
+        problem.line = problem.line.max(line);
+    }
 }

@@ -19,14 +19,7 @@ pub(crate) struct Unreadable {
 pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<(T, Vec<String>), Unreadable> {
     let mut field = String::new();
     let mut unknown = Vec::new();
-    let options = serde_saphyr::options! {
-        with_snippet: false,
-        budget: serde_saphyr::budget! {
-            max_nodes: MAX_NODES,
-            max_events: MAX_EVENTS,
-        },
-    };
-    let value = serde_saphyr::with_deserializer_from_str_with_options(text, options, |yaml| {
+    let value = serde_saphyr::with_deserializer_from_str_with_options(text, options(), |yaml| {
         let mut ignored = |path: serde_ignored::Path<'_>| unknown.push(path_text(&path));
         let yaml = serde_ignored::Deserializer::new(yaml, &mut ignored);
         serde_path_to_error::deserialize(yaml).map_err(|error| {
@@ -46,7 +39,15 @@ pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<(T, Vec<String>), 
     }
 }
 
-/// Returns the same of a value that was read already; its lines are not known any more.
+/// Returns the value of the one document in `text`, which may ask for the lines of keys, too. Of plain scalars, `y`, `no`
+/// and the like are texts.
+pub(crate) fn read_with_lines<T: DeserializeOwned>(text: &str) -> Option<T> {
+    let mut options = options();
+    options.strict_booleans = true;
+    serde_saphyr::from_str_with_options(text, options).ok()
+}
+
+/// Returns the same as [`read`] of a value that was read already; its lines are not known any more.
 pub(crate) fn read_value<T: DeserializeOwned>(
     value: &serde_json::Value,
 ) -> Result<(T, Vec<String>), Unreadable> {
@@ -60,6 +61,16 @@ pub(crate) fn read_value<T: DeserializeOwned>(
             field: field_text(error.path().to_string()),
             reason: error.inner().to_string(),
         }),
+    }
+}
+
+fn options() -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        with_snippet: false,
+        budget: serde_saphyr::budget! {
+            max_nodes: MAX_NODES,
+            max_events: MAX_EVENTS,
+        },
     }
 }
 

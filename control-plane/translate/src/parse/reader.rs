@@ -39,7 +39,7 @@ impl Reader {
             Ok((None, _)) => return,
             Err(unreadable) => return self.malformed(None, unreadable),
         };
-        if header.api_version == "v1" && header.kind.ends_with("List") {
+        if header.is_list() {
             return self.list(document);
         }
         self.object(&header, &Text(document.text));
@@ -177,7 +177,7 @@ impl Reader {
 /// What a document says it is.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Header {
+pub(super) struct Header {
     #[serde(default)]
     api_version: String,
     #[serde(default)]
@@ -199,7 +199,25 @@ struct List {
 }
 
 impl Header {
-    fn reference(&self) -> ObjectReference {
+    pub(super) const fn new(
+        api_version: String,
+        kind: String,
+        name: Option<String>,
+        namespace: Option<String>,
+    ) -> Self {
+        Self {
+            api_version,
+            kind,
+            metadata: HeaderMetadata { name, namespace },
+        }
+    }
+
+    /// Returns whether it is what `kubectl get` writes around several objects.
+    pub(super) fn is_list(&self) -> bool {
+        self.api_version == "v1" && self.kind.ends_with("List")
+    }
+
+    pub(super) fn reference(&self) -> ObjectReference {
         let namespace = self
             .metadata
             .namespace
