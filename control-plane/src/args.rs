@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::check::CheckArgs;
 use crate::renew::RenewArgs;
 
 /// Watches Ingresses and what they name, and streams snapshots to the data planes.
@@ -136,6 +137,10 @@ pub struct Args {
 /// What to do instead of running.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
+    /// Show what Sluice would serve of Kubernetes objects in files, and what is wrong with them, without a cluster.
+    ///
+    /// Ends with 0 if nothing is wrong, with 1 if there are problems, and with 2 if the objects cannot be read.
+    Check(CheckArgs),
     /// Take away what Sluice wrote to the status of Ingresses: before it is uninstalled.
     ClearStatus,
     /// Renew what proves who the planes are, before it is due. Running control planes go on with it by themselves.

@@ -9,4 +9,5 @@ mod service;
 mod snapshot;
 mod url;
 
+pub(crate) use crate::introspection::explain::{ExplainedBackend, Resources};
 pub use crate::introspection::server::{IntrospectionError, IntrospectionServer};

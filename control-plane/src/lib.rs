@@ -5,6 +5,7 @@
 
 pub mod app;
 mod args;
+pub mod check;
 mod connection;
 pub mod events;
 mod host;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use sluice_control_plane::{Args, Command, app, log, renew, status};
+use sluice_control_plane::{Args, Command, app, check, log, renew, status};
 
 // One thread is plenty: what takes long, translation, has threads of its own. With more, each event of a watch wakes a second
 // one for nothing.
@@ -16,13 +16,15 @@ async fn main() -> ExitCode {
         provider.map_err(|_| anyhow::anyhow!("a TLS provider was installed already"))?;
         log::start(&args.log, args.log_format)?;
         match &args.command {
-            None => app::run(args).await,
-            Some(Command::ClearStatus) => status::clear::clear(&args).await,
-            Some(Command::Renew(what)) => renew::renew(&args, what).await,
+            None => app::run(args).await?,
+            Some(Command::Check(what)) => return anyhow::Ok(check::check(&args, what).await),
+            Some(Command::ClearStatus) => status::clear::clear(&args).await?,
+            Some(Command::Renew(what)) => renew::renew(&args, what).await?,
         }
+        Ok(ExitCode::SUCCESS)
     };
     match run.await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("sluice-control-plane: {error:#}");
             ExitCode::FAILURE

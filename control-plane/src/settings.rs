@@ -59,6 +59,18 @@ pub async fn open(
     Ok((receiver, follow(file, text, watched, sender).boxed()))
 }
 
+/// Returns the settings as they are now. Without a file, they are the defaults.
+///
+/// # Errors
+///
+/// If the file cannot be read or used.
+pub async fn now(file: Option<&Path>) -> Result<EdgeSettings, SettingsFileError> {
+    match file {
+        Some(file) => parse(file, &read(file).await?),
+        None => Ok(EdgeSettings::default()),
+    }
+}
+
 /// Why settings cannot be had.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

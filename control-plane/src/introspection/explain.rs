@@ -4,17 +4,21 @@
 //! refused): ListNodes and ListProblems say so.
 
 use sluice_proto::{
-    BackendName, BackendTarget, CertificateName, Endpoint, EndpointState, HostPattern, Kind,
-    MissingCertificate, Resource, ResourceKey, Route, RouteAction, Settings, WeightedBackend, wire,
+    BackendName, BackendTarget, Certificate, CertificateName, Endpoint, EndpointState, HostPattern,
+    Kind, MissingCertificate, Resource, ResourceKey, Route, RouteAction, Settings, WeightedBackend,
+    wire,
 };
 use sluice_routing::{Candidate, RouteTable};
+use sluice_translate::Translation;
 
 use crate::introspection::url::RequestUrl;
 use crate::publication::Publication;
 
 /// Returns what would answer this URL.
 pub(super) fn explain(publication: &Publication, url: &RequestUrl) -> wire::ExplainResponse {
-    let resources = Resources { publication };
+    let resources = Resources {
+        translation: &publication.translation,
+    };
     let table = RouteTable::new(resources.routes());
     let candidates = table.candidates(&url.host, &url.path);
     let certificate = resources.certificate_of(&url.host);
@@ -66,27 +70,28 @@ pub(super) fn explain(publication: &Publication, url: &RequestUrl) -> wire::Expl
     response
 }
 
-/// What is published, by kind.
-struct Resources<'a> {
-    publication: &'a Publication,
+/// What a translation publishes, by kind.
+pub(crate) struct Resources<'a> {
+    pub(crate) translation: &'a Translation,
 }
 
-struct ExplainedBackend<'a> {
-    shown: wire::ExplainedBackend,
+/// A backend of a route, with who answers for it.
+pub(crate) struct ExplainedBackend<'a> {
+    pub(crate) shown: wire::ExplainedBackend,
     /// `None` if it is not published.
     target: Option<&'a BackendTarget>,
 }
 
 impl<'a> Resources<'a> {
     fn find(&self, kind: Kind, name: &str) -> Option<&'a Resource> {
-        let resources = &self.publication.translation.resources;
+        let resources = &self.translation.resources;
         resources
             .get(&ResourceKey::new(kind, name))
             .map(|resource| &**resource)
     }
 
-    fn routes(&self) -> impl Iterator<Item = &'a Route> {
-        let resources = self.publication.translation.resources.values();
+    pub(crate) fn routes(&self) -> impl Iterator<Item = &'a Route> {
+        let resources = self.translation.resources.values();
         resources.filter_map(|resource| match &**resource {
             Resource::Route(route) => Some(&**route),
             _ => None,
@@ -117,16 +122,23 @@ impl<'a> Resources<'a> {
 
     /// Returns why this certificate cannot be served.
     fn unavailable(&self, name: &CertificateName) -> Option<String> {
-        match self.find(Kind::Certificate, name.as_arc()) {
-            Some(Resource::Certificate(certificate)) => {
+        match self.certificate(name) {
+            Some(certificate) => {
                 let problem = certificate.content.as_ref().err()?;
                 Some(format!("{} {}", sentence(&problem.message), problem.remedy))
             }
-            _ => Some(format!("there is no certificate {name}.")),
+            None => Some(format!("there is no certificate {name}.")),
         }
     }
 
-    fn backends(&self, route: &Route) -> Vec<ExplainedBackend<'a>> {
+    pub(crate) fn certificate(&self, name: &CertificateName) -> Option<&'a Certificate> {
+        match self.find(Kind::Certificate, name.as_arc()) {
+            Some(Resource::Certificate(certificate)) => Some(certificate),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn backends(&self, route: &Route) -> Vec<ExplainedBackend<'a>> {
         let RouteAction::Backends(backends) = &route.action else {
             return Vec::new();
         };
@@ -201,7 +213,8 @@ impl<'a> Resources<'a> {
 }
 
 impl ExplainedBackend<'_> {
-    fn answers(&self) -> bool {
+    /// Returns whether there is somebody who may answer.
+    pub(crate) fn answers(&self) -> bool {
         match self.target {
             Some(BackendTarget::ExternalName { .. }) => true,
             Some(BackendTarget::Endpoints { .. }) => self.shown.usable > 0,
@@ -209,12 +222,22 @@ impl ExplainedBackend<'_> {
         }
     }
 
+    /// Returns whether its endpoints are known to Kubernetes, and not to a name server.
+    pub(crate) const fn has_endpoints(&self) -> bool {
+        matches!(self.target, Some(BackendTarget::Endpoints { .. }))
+    }
+
     fn state(&self) -> String {
-        let (name, usable) = (&self.shown.name, self.shown.usable);
+        format!("backend {} ({})", self.shown.name, self.who())
+    }
+
+    /// Returns who answers for it.
+    pub(crate) fn who(&self) -> String {
+        let usable = self.shown.usable;
         let is_ready = |endpoint: &wire::Endpoint| endpoint.state() == wire::endpoint::State::Ready;
         match self.target {
-            Some(BackendTarget::ExternalName { name: dns, port }) => {
-                format!("backend {name} (what {dns} resolves to, port {port})")
+            Some(BackendTarget::ExternalName { name, port }) => {
+                format!("what {name} resolves to, port {port}")
             }
             Some(BackendTarget::Endpoints { .. }) => {
                 let state = match self.shown.endpoints.first() {
@@ -226,9 +249,9 @@ impl ExplainedBackend<'_> {
                     _ => "ready",
                 };
                 let plural = if usable == 1 { "" } else { "s" };
-                format!("backend {name} ({usable} {state} endpoint{plural})")
+                format!("{usable} {state} endpoint{plural}")
             }
-            None => format!("backend {name} (which does not exist)"),
+            None => "which does not exist".to_owned(),
         }
     }
 }

@@ -16,7 +16,8 @@ use tokio::sync::mpsc;
 
 use crate::path_watch::PathWatch;
 use crate::source::files::folder::Folder;
-use crate::source::files::scan::scan;
+pub(crate) use crate::source::files::folder::duplicate;
+pub(crate) use crate::source::files::scan::{Unreadable, read, read_from, scan};
 use crate::source::{Batch, QUEUE, Source, SourceError, SourceTask};
 
 /// Reads the folder and starts to watch it.

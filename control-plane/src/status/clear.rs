@@ -3,7 +3,6 @@
 //! A leader that runs writes it again; the command says if there is one.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use anyhow::Context;
 use jiff::Timestamp;
@@ -26,7 +25,7 @@ use crate::{settings, source};
 /// If objects cannot be listed, or the status of some cannot be written; the others are.
 pub async fn clear(args: &Args) -> anyhow::Result<()> {
     let client = source::kube::client(args.kubeconfig.as_deref()).await?;
-    let settings = read_settings(args.settings.as_deref()).await?;
+    let settings = settings::now(args.settings.as_deref()).await?;
     if settings.status.publish
         && let Some(namespace) = &args.namespace
         && let Some(holder) = leader(&client, namespace).await?
@@ -57,12 +56,6 @@ pub async fn clear(args: &Args) -> anyhow::Result<()> {
         "the status of {failed} Ingresses is left; run it again"
     );
     Ok(())
-}
-
-async fn read_settings(file: Option<&Path>) -> anyhow::Result<EdgeSettings> {
-    let (settings, _) = settings::open(file).await?;
-    let settings = settings.borrow().clone();
-    Ok((*settings.settings).clone())
 }
 
 /// Returns who leads, if the Lease has not run out. (The clocks of both machines are compared here, which is good enough

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
+use k8s_openapi::api::networking::v1::{Ingress, IngressClass, IngressClassSpec};
 use sluice_proto::ObjectReference;
 
 use crate::problem::{Fault, ProblemCode, Problems};
@@ -41,22 +41,25 @@ impl<'a> Classes<'a> {
 
     /// Returns whether this Ingress is served.
     pub(crate) fn served<'b>(&self, ingress: &'b Ingress) -> Served<'b> {
-        let field = ingress
-            .spec
-            .as_ref()
-            .and_then(|spec| spec.ingress_class_name.as_deref());
-        if let Some(name) = field {
-            return match self.classes.get(name) {
-                Some(class) => self.of(Some(class)),
-                None => Served::ClassMissing(name),
-            };
+        match self.class_of(ingress) {
+            Ok(class) => self.of(class),
+            Err(missing) => Served::ClassMissing(missing),
         }
-        let annotations = ingress.metadata.annotations.as_ref();
-        match annotations.and_then(|annotations| annotations.get(LEGACY_ANNOTATION)) {
+    }
+
+    /// Returns the controller of the class of this Ingress, if there is one.
+    pub(crate) fn controller_of(&self, ingress: &Ingress) -> Option<&'a str> {
+        controller(self.class_of(ingress).ok()?)
+    }
+
+    /// Returns the class of this Ingress, if it has one, or the name of one that does not exist.
+    fn class_of<'b>(&self, ingress: &'b Ingress) -> Result<Option<&'a IngressClass>, &'b str> {
+        match named(ingress) {
+            Some(Named::Field(name)) => self.classes.get(name).map(Some).ok_or(name),
             // A controller may understand the annotation without any IngressClass, so an unknown name is its business.
-            Some(name) => self.of(self.classes.get(name)),
+            Some(Named::Annotation(name)) => Ok(self.classes.get(name)),
             // "If the ingressClassName field is omitted, a default Ingress class should be defined."
-            None => self.of(self.default),
+            None => Ok(self.default),
         }
     }
 
@@ -99,12 +102,53 @@ impl<'a> Classes<'a> {
     }
 
     fn of<'b>(&self, class: Option<&IngressClass>) -> Served<'b> {
-        let controller = class.and_then(|class| class.spec.as_ref()?.controller.as_deref());
-        match controller {
+        match controller(class) {
             Some(controller) if self.controllers.contains(controller) => Served::Yes,
             _ => Served::No,
         }
     }
+}
+
+fn controller(class: Option<&IngressClass>) -> Option<&str> {
+    class?.spec.as_ref()?.controller.as_deref()
+}
+
+/// Returns a class of this controller that the Ingress is of, for whoever has the Ingress without its class.
+#[must_use]
+pub fn assumed_class(ingress: &Ingress, controller: &str) -> IngressClass {
+    let mut class = IngressClass {
+        spec: Some(IngressClassSpec {
+            controller: Some(controller.to_owned()),
+            parameters: None,
+        }),
+        ..IngressClass::default()
+    };
+    match named(ingress) {
+        Some(Named::Field(name) | Named::Annotation(name)) => {
+            class.metadata.name = Some(name.to_owned());
+        }
+        // It stays without a name, so that it is none of those that Ingresses name.
+        None => {
+            let is_default = (DEFAULT_ANNOTATION.to_owned(), "true".to_owned());
+            class.metadata.annotations = Some(BTreeMap::from([is_default]));
+        }
+    }
+    class
+}
+
+/// How an Ingress names its class.
+enum Named<'a> {
+    Field(&'a str),
+    Annotation(&'a str),
+}
+
+fn named(ingress: &Ingress) -> Option<Named<'_>> {
+    let field = (ingress.spec.as_ref()).and_then(|spec| spec.ingress_class_name.as_deref());
+    let annotations = ingress.metadata.annotations.as_ref();
+    let annotation = annotations.and_then(|annotations| annotations.get(LEGACY_ANNOTATION));
+    field
+        .map(Named::Field)
+        .or_else(|| annotation.map(|name| Named::Annotation(name)))
 }
 
 /// Says that an Ingress names a class that does not exist.

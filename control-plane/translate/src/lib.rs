@@ -51,6 +51,7 @@ mod tls;
 mod translation;
 mod yaml;
 
+pub use crate::class::assumed_class;
 pub use crate::object::Object;
 pub use crate::objects::{Change, Changed, Objects};
 pub use crate::parse::{DocumentProblem, ParsedObjects, Place, parse_objects, places};

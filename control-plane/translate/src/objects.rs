@@ -193,6 +193,22 @@ impl Objects {
             && ingress.is_some_and(|ingress| own.served(ingress) == Served::Yes)
     }
 
+    /// Returns the Ingresses (namespace, name) that somebody else serves, each with the controller of its class, if it has
+    /// one.
+    #[must_use]
+    pub fn ingresses_of_others(&self) -> Vec<(&str, &str, Option<&str>)> {
+        let Some(by) = &self.served else {
+            return Vec::new();
+        };
+        let classes = Classes::new(&self.classes, &by.controllers);
+        let others = self.ingresses.names().filter_map(|(namespace, name)| {
+            let ingress = self.ingresses.find(namespace, name)?;
+            let is_others = classes.served(ingress) == Served::No;
+            is_others.then(|| (&**namespace, &**name, classes.controller_of(ingress)))
+        });
+        others.collect()
+    }
+
     pub(crate) const fn classes(&self) -> &BTreeMap<String, IngressClass> {
         &self.classes
     }

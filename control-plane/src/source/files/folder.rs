@@ -187,7 +187,8 @@ fn gone(
     gone.cloned().collect()
 }
 
-fn duplicate(reference: &ObjectReference, counts: &Path, passed_over: &Path) -> Problem {
+/// Returns the problem of an object that is in two files.
+pub(crate) fn duplicate(reference: &ObjectReference, counts: &Path, passed_over: &Path) -> Problem {
     Problem {
         object: reference.clone(),
         field: "metadata.name".to_owned(),

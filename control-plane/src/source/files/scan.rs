@@ -92,15 +92,33 @@ fn counts(path: &Path) -> bool {
     extension.is_some_and(|extension| ["yaml", "yml", "json"].contains(&extension))
 }
 
-fn read(path: &Path) -> Content {
-    let io = |error: io::Error| Unreadable::Io(error.to_string());
+/// Returns the content of a file.
+///
+/// # Errors
+///
+/// If it is not to be had, or no text.
+pub(crate) fn read(path: &Path) -> Content {
+    read_from(File::open(path).map_err(io_error)?)
+}
+
+/// Returns what this can be read of until its end.
+///
+/// # Errors
+///
+/// If it is not to be had, or no text.
+pub(crate) fn read_from(from: impl Read) -> Content {
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(io)?;
-    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(io)?;
+    from.take(LARGEST + 1)
+        .read_to_end(&mut bytes)
+        .map_err(io_error)?;
     if bytes.len() as u64 > LARGEST {
         return Err(Unreadable::TooLarge);
     }
     String::from_utf8(bytes).map_err(|_| Unreadable::NotText)
+}
+
+fn io_error(error: io::Error) -> Unreadable {
+    Unreadable::Io(error.to_string())
 }
 
 /// A guard against a mistake: an API server takes objects of 1.5 MiB.

@@ -1,0 +1,104 @@
+//! What the objects of an input cannot tell, because they are hardly ever all that a cluster has.
+//!
+//! The rule: what the input has nothing of is unknown, not absent, and what is unknown is a note, not a problem. It does not
+//! change what is translated but for classes (`written.rs`).
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use sluice_proto::{ObjectReference, Problem};
+use sluice_translate::{Object, ProblemCode};
+
+use crate::check::notes::{Note, NoteCode};
+
+/// Which kinds of objects the input tells everything about.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    pub(super) classes: bool,
+    pub(super) services: bool,
+    certificates: bool,
+    endpoints: bool,
+    /// Namespace and name of those that have EndpointSlices.
+    services_with_slices: BTreeSet<(String, String)>,
+}
+
+impl Known {
+    pub(super) fn of(objects: &[Object]) -> Self {
+        let mut known = Self::default();
+        for object in objects {
+            match object {
+                Object::IngressClass(_) => known.classes = true,
+                Object::Service(_) => known.services = true,
+                // A folder often has Secrets of its applications, and none of its certificates.
+                Object::Secret(secret) => {
+                    known.certificates |= secret.type_.as_deref() == Some("kubernetes.io/tls");
+                }
+                Object::EndpointSlice(slice) => known.slice(slice),
+                Object::Ingress(_) | Object::Node(_) => {}
+            }
+        }
+        known
+    }
+
+    fn slice(&mut self, slice: &EndpointSlice) {
+        let label = |label: &str| {
+            slice
+                .metadata
+                .labels
+                .as_ref()?
+                .get(label)
+                .map(String::as_str)
+        };
+        // Whoever has one that Kubernetes wrote asked a cluster for all of them; one that a user wrote is for its Service.
+        self.endpoints |= label(MANAGED_BY) == Some(KUBERNETES);
+        if let Some(service) = label(SERVICE_NAME) {
+            let namespace = slice.metadata.namespace.clone().unwrap_or_default();
+            self.services_with_slices
+                .insert((namespace, service.to_owned()));
+        }
+    }
+
+    /// Returns whether the input can tell that this is a problem, or else the note that says that it cannot.
+    pub(super) fn judge(&self, problem: &Problem) -> Result<(), Note> {
+        let is = |code: ProblemCode| problem.code == code.to_string();
+        let (is_known, code, message) = if is(ProblemCode::ServiceMissing) {
+            (
+                self.services,
+                NoteCode::ServicesNotChecked,
+                "there is no Service in the input: backends are shown as they are written",
+            )
+        } else if is(ProblemCode::SecretMissing) {
+            (
+                self.certificates,
+                NoteCode::SecretsNotChecked,
+                "there is no Secret of type kubernetes.io/tls in the input: certificates are not checked",
+            )
+        } else if is(ProblemCode::NoEndpoints) {
+            let ObjectReference {
+                namespace, name, ..
+            } = &problem.object;
+            (
+                self.are_endpoints_known(namespace, name),
+                NoteCode::EndpointsNotChecked,
+                "there is no EndpointSlice in the input that Kubernetes wrote: whether pods are ready is not checked",
+            )
+        } else {
+            return Ok(());
+        };
+        if is_known {
+            Ok(())
+        } else {
+            Err(Note::new(code, message))
+        }
+    }
+
+    /// Returns whether it is known which endpoints a Service has.
+    pub(super) fn are_endpoints_known(&self, namespace: &str, service: &str) -> bool {
+        let service = (namespace.to_owned(), service.to_owned());
+        self.endpoints || self.services_with_slices.contains(&service)
+    }
+}
+
+const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
+const KUBERNETES: &str = "endpointslice-controller.k8s.io";
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
