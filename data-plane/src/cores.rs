@@ -16,7 +16,6 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Cache};
-use rustls::ServerConfig;
 use tokio::runtime::Builder;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::LocalSet;
@@ -30,6 +29,7 @@ use crate::memory::PressureNow;
 use crate::metrics::{CoreCounters, RouteCounters};
 use crate::proxy::{Places, Pool};
 use crate::serving::Served;
+use crate::tls::ClientTls;
 
 pub(crate) use crate::cores::connection::{ClientConnection, PieceSent, RequestInFlight, Scheme};
 pub(crate) use crate::cores::serve::LocalExecutor;
@@ -43,7 +43,7 @@ pub(crate) struct Shared {
     pub(crate) places: Arc<Places>,
     /// How short memory is.
     pub(crate) pressure: PressureNow,
-    pub(crate) tls: Arc<ServerConfig>,
+    pub(crate) tls: ClientTls,
     /// Whether endpoints may be somebody else's by now.
     pub(crate) endpoints_stale: AtomicBool,
     /// Whether nobody says that endpoints are current: one that cannot be reached may have been replaced.
@@ -264,7 +264,7 @@ impl Core {
     fn tick(&self) {
         self.lines.flush();
         let served = self.served();
-        let timeouts = &served.settings.timeouts;
+        let timeouts = &served.edge.settings.timeouts;
         let pressure = self.shared.pressure.load();
         self.connections
             .close_overdue(timeouts, pressure, &self.counters);

@@ -81,9 +81,16 @@ async fn route_and_forward(
         return Err(Cause::MemoryShort);
     }
     let served = core.served();
-    let client = forwarded::client(&served, connection, &request);
-    exchange.identify(&served, &client, &request);
-    let limit = served.settings.limits.header_count as usize;
+    let target = Target::of(&request);
+    let route = find(&served, &target, &request);
+    // Whom to believe is known only with the route.
+    let settings = match &route {
+        Ok(route) => route.settings(&served.edge),
+        Err(_) => &served.edge,
+    };
+    let client = forwarded::client(&settings.trusted, connection, &request);
+    exchange.identify(&settings.settings, &client, &request);
+    let limit = served.edge.settings.limits.header_count as usize;
     // HTTP/1.1 has counted while parsing; HTTP/2 has not.
     if request.headers().len() > limit {
         return Err(Cause::HeaderCount);
@@ -91,10 +98,11 @@ async fn route_and_forward(
     if request.method() == Method::CONNECT {
         return Err(Cause::Connect);
     }
-    let target = Target::of(&request)?;
+    let target = target?;
     exchange.aim(&target);
-    let route = find(&served, exchange, &target, &request)?;
-    let share = draw(&route, exchange)?;
+    let route = route?;
+    exchange.take_route(route);
+    let share = draw(route, exchange)?;
     let Some(backend) = &share.backend else {
         return Err(Cause::BackendMissing);
     };
@@ -106,23 +114,20 @@ async fn route_and_forward(
         &client,
         &target,
         exchange.request_id(),
-        &served,
+        &settings.trusted,
     );
-    forward(core, &served.settings, backend, exchange, request, upgrade).await
+    let settings = &settings.settings;
+    forward(core, settings, backend, exchange, request, upgrade).await
 }
 
-fn find(
-    served: &Served,
-    exchange: &mut Exchange,
-    target: &Target,
+fn find<'a>(
+    served: &'a Served,
+    target: &Result<Target, Cause>,
     request: &Request<Incoming>,
-) -> Result<Arc<ServedRoute>, Cause> {
-    let route = served
-        .routes
-        .lookup(target.host(), request.uri().path())
-        .ok_or(Cause::NoRoute)?;
-    exchange.take_route(route);
-    Ok(Arc::clone(route))
+) -> Result<&'a Arc<ServedRoute>, Cause> {
+    let target = target.as_ref().map_err(Cause::clone)?;
+    let route = served.routes.lookup(target.host(), request.uri().path());
+    route.ok_or(Cause::NoRoute)
 }
 
 fn draw<'a>(route: &'a ServedRoute, exchange: &mut Exchange) -> Result<&'a Share, Cause> {

@@ -22,6 +22,7 @@ mod problem;
 mod resource;
 mod route;
 mod settings;
+mod settings_name;
 mod snapshot;
 mod version;
 pub mod wire;
@@ -39,7 +40,10 @@ pub use crate::precedence::Precedence;
 pub use crate::problem::{ObjectReference, Problem};
 pub use crate::resource::Resource;
 pub use crate::route::{Route, RouteAction, WeightedBackend};
-pub use crate::settings::{AccessLog, Limits, MissingCertificate, Settings, Timeouts};
+pub use crate::settings::{
+    AccessLog, Limits, MissingCertificate, Settings, Timeouts, TlsVersion, TrustedSet,
+};
+pub use crate::settings_name::SettingsName;
 pub use crate::snapshot::{Entry, Holdings, Snapshot};
 pub use crate::version::Version;
 

@@ -21,7 +21,7 @@ use crate::wire;
 pub enum Resource {
     /// Where data planes accept.
     Listener(Listener),
-    /// What holds for the whole edge.
+    /// What holds for the whole edge, or for the routes of a class.
     Settings(Box<Settings>),
     /// What a TLS handshake needs.
     Certificate(Certificate),
@@ -46,14 +46,14 @@ impl Resource {
         let name = &*key.name;
         let resource = match key.kind {
             Kind::Listener => Self::Listener(Listener::parse(name, &decode(body)?)?),
-            Kind::Settings => Self::Settings(Box::new(decode::<wire::Settings>(body)?.try_into()?)),
+            Kind::Settings => Self::Settings(Box::new(Settings::parse(name, decode(body)?)?)),
             Kind::Certificate => Self::Certificate(Certificate::parse(name, decode(body)?)?),
             Kind::Host => Self::Host(Host::parse(name, decode(body)?)?),
             Kind::Backend => Self::Backend(Backend::parse(name, decode(body)?)?),
             Kind::Endpoints => Self::Endpoints(Endpoints::parse(name, decode(body)?)?),
             Kind::Route => Self::Route(Arc::new(Route::parse(name, decode(body)?)?)),
         };
-        // Of two spellings of a host, or two resources of settings, nobody could say which counts.
+        // Of two spellings of a host nobody could say which counts.
         let own = resource.key().name;
         if own != key.name {
             return Err(InvalidResource::Name { own });
@@ -66,7 +66,7 @@ impl Resource {
     pub fn key(&self) -> ResourceKey {
         match self {
             Self::Listener(listener) => ResourceKey::new(Kind::Listener, listener.name.clone()),
-            Self::Settings(_) => ResourceKey::new(Kind::Settings, Settings::NAME),
+            Self::Settings(settings) => ResourceKey::new(Kind::Settings, settings.name.as_str()),
             Self::Certificate(certificate) => {
                 ResourceKey::new(Kind::Certificate, certificate.name.as_arc().clone())
             }

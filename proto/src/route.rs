@@ -8,6 +8,7 @@ use crate::error::InvalidResource;
 use crate::host::HostPattern;
 use crate::path::PathMatch;
 use crate::problem::{ObjectReference, Problem};
+use crate::settings_name::SettingsName;
 use crate::wire;
 
 /// One path of one rule of one Ingress.
@@ -30,6 +31,8 @@ pub struct Route {
     /// The certificate that the Ingress asks for: while a data plane has nothing valid under that name, the route
     /// answers 503.
     pub certificate: Option<CertificateName>,
+    /// The settings that hold for it: while a data plane has none of that name, the route answers 503.
+    pub settings: SettingsName,
 }
 
 /// What a route does with a request.
@@ -71,6 +74,7 @@ impl Route {
             created_unix_s: message.created_unix_s,
             action,
             certificate: CertificateName::non_empty(&message.certificate),
+            settings: SettingsName::parse(&message.settings),
         })
     }
 }
@@ -93,6 +97,7 @@ impl From<&Route> for wire::Route {
                 .as_ref()
                 .map_or_else(String::new, ToString::to_string),
             field: route.field.clone(),
+            settings: route.settings.to_wire(),
         }
     }
 }

@@ -44,6 +44,15 @@ fn origin(key: &ResourceKey, publication: &Publication) -> (ObjectReference, Str
     if let Some(Resource::Route(route)) = resource.map(|resource| &**resource) {
         return (route.ingress.clone(), route.field.clone());
     }
+    let class = key.name.strip_prefix("class/");
+    if let (Kind::Settings, Some(class)) = (key.kind, class) {
+        let object = ObjectReference {
+            kind: "IngressClass".to_owned(),
+            namespace: String::new(),
+            name: class.to_owned(),
+        };
+        return (object, "spec.parameters".to_owned());
+    }
     let (kind, field, qualified) = match key.kind {
         Kind::Certificate => ("Secret", "data", Some(&*key.name)),
         Kind::Backend | Kind::Endpoints => {

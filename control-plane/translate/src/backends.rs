@@ -129,7 +129,7 @@ impl<'a> Backends<'a> {
                         "the Service {} is of type ExternalName, which is off; the path answers 503",
                         named.name
                     ),
-                    "Set ingress.allowExternalName in the settings file if everybody who may write a Service may \
+                    "Set ingress.allowExternalName in the settings if everybody who may write a Service may \
                      also choose what the edge connects to",
                 ),
             ));

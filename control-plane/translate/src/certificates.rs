@@ -45,21 +45,31 @@ pub(crate) fn default_certificate(
     own: &CertificateMaterial,
     problems: &mut Problems,
 ) -> Certificate {
-    // A named Secret that is broken is not replaced by our own: a data plane goes on serving what it had.
-    let content = match secret {
-        None => Ok(own.clone()),
-        Some(SecretReference { namespace, name }) => {
-            let content = read(objects, namespace, name, COSTS_HANDSHAKES, problems);
-            content.map_err(|fault| fault.at(&reference(namespace, name), "data"))
-        }
-    };
+    let name = CertificateName::default_certificate();
+    match secret {
+        None => Certificate {
+            name,
+            content: Ok(own.clone()),
+        },
+        Some(secret) => named_by_settings(objects, name, secret, problems),
+    }
+}
+
+/// Returns the certificate that settings name for hosts that have none.
+pub(crate) fn named_by_settings(
+    objects: &Objects,
+    name: CertificateName,
+    secret: &SecretReference,
+    problems: &mut Problems,
+) -> Certificate {
+    let (namespace, secret) = (&secret.namespace, &secret.name);
+    // One that is broken is not replaced by our own: a data plane goes on serving what it had.
+    let content = read(objects, namespace, secret, COSTS_HANDSHAKES, problems);
+    let content = content.map_err(|fault| fault.at(&reference(namespace, secret), "data"));
     if let Err(problem) = &content {
         problems.add(problem.clone());
     }
-    Certificate {
-        name: CertificateName::default_certificate(),
-        content,
-    }
+    Certificate { name, content }
 }
 
 /// Returns whether a certificate is for a host.

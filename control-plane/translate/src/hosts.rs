@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sluice_proto::{Certificate, CertificateName, Host, HostPattern, ObjectReference, Route};
+use sluice_proto::{
+    Certificate, CertificateName, Host, HostPattern, ObjectReference, Route, SettingsName,
+};
 
 use crate::certificates::is_for;
 use crate::claims;
@@ -65,6 +67,7 @@ impl SettledHost {
             host: Host {
                 pattern: pattern.clone(),
                 certificate: certificate.clone().or(of_wildcard),
+                settings: settings(pattern, wanting),
             },
             routes: (routes.into_values())
                 .map(|route| (Arc::clone(&route.name), route))
@@ -92,6 +95,14 @@ pub(crate) fn wildcard(pattern: &HostPattern) -> Option<HostPattern> {
         }
         HostPattern::Wildcard(_) | HostPattern::Any => None,
     }
+}
+
+/// Returns the settings that hold for TLS clients of a host: of the class of the oldest Ingress with a rule for it, or of
+/// the oldest that names it at all.
+fn settings(pattern: &HostPattern, wanting: &[&Reading]) -> SettingsName {
+    let ruling = wanting.iter().find(|own| own.rules.contains_key(pattern));
+    let oldest = ruling.or_else(|| wanting.first());
+    oldest.map_or(SettingsName::EDGE, |oldest| oldest.settings.clone())
 }
 
 /// Returns the certificates that Ingresses of the owner's namespace name for a host, and reports the other Ingresses.

@@ -4,6 +4,8 @@
 //! [`Objects`], [`Objects::apply`] says whether a change matters, [`translate`] says what all of it means:
 //!
 //! ```text
+//!    Settings
+//!       ^ spec.parameters
 //!  IngressClass <--spec.ingressClassName-- Ingress --spec.tls[].secretName--> Secret
 //!       |                                   |   |                                |
 //!  spec.controller                     host,|   |backend.service                 | tls.crt, tls.key
@@ -13,7 +15,7 @@
 //! ==== objects ============================ | = | =============================== | = Service port's name
 //! ==== resources ========================== v = v =============================== v ==================
 //!
-//!  Listener, Settings (edge)          Route --weighted--> Backend <--same name-- Endpoints
+//!  Listener   Settings <--settings--- Route --weighted--> Backend <--same name-- Endpoints
 //!                                       | |
 //!                                  host | +--certificate--> Certificate (namespace/secret, default)
 //!                                       v                        ^
@@ -32,6 +34,7 @@ mod backends;
 mod certificates;
 mod claims;
 mod class;
+mod custom;
 mod endpoints;
 mod external_name;
 mod hosts;
@@ -52,11 +55,13 @@ mod translation;
 mod yaml;
 
 pub use crate::class::assumed_class;
+pub use crate::custom::{Custom, CustomKind, SettingsKind};
 pub use crate::object::Object;
 pub use crate::objects::{Change, Changed, Objects};
 pub use crate::parse::{DocumentProblem, ParsedObjects, Place, parse_objects, places};
 pub use crate::problem::ProblemCode;
 pub use crate::settings::{
-    EdgeSettings, IngressSettings, SecretReference, SettingsError, StatusAddress, StatusSettings,
+    EdgeSettings, IngressSettings, ProxySet, SecretReference, SettingsError, SettingsField,
+    StatusAddress, StatusSettings, settings_definition, settings_fields,
 };
 pub use crate::translation::{Options, Translation, retranslate, translate};

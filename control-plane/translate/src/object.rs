@@ -11,6 +11,8 @@ use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sluice_proto::ObjectReference;
 
+use crate::custom::{Custom, SettingsKind};
+
 /// A Kubernetes object of one of the kinds that translation reads. `Debug` shows only which.
 #[derive(Clone, PartialEq)]
 #[allow(
@@ -28,6 +30,8 @@ pub enum Object {
     EndpointSlice(EndpointSlice),
     /// Certificates and keys.
     Secret(Secret),
+    /// Settings of the whole edge, or of classes.
+    Settings(Custom<SettingsKind>),
     /// A machine: from its addresses, and those of its pods, comes who may read metrics.
     Node(Node),
 }
@@ -42,6 +46,7 @@ impl Object {
             Self::Service(service) => reference(service, &service.metadata),
             Self::EndpointSlice(slice) => reference(slice, &slice.metadata),
             Self::Secret(secret) => reference(secret, &secret.metadata),
+            Self::Settings(settings) => reference(settings, &settings.metadata),
             Self::Node(node) => reference(node, &node.metadata),
         }
     }

@@ -17,12 +17,14 @@ use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use sluice_proto::{CertificateMaterial, ObjectReference};
 
 use crate::class::{Classes, Served};
+use crate::custom::{Custom, CustomKind, SettingsKind};
 use crate::node;
 use crate::object::Object;
 use crate::objects::by_name::ByName;
 use crate::objects::references::{References, secrets};
+use crate::problem::Problems;
 use crate::secret::{Malformed, material};
-use crate::settings::{CONTROLLER, EdgeSettings, SecretReference};
+use crate::settings::{CONTROLLER, EdgeSettings, InForce};
 
 /// All objects that translation reads, as they are now. `Debug` shows how many.
 #[derive(Clone, Default)]
@@ -33,9 +35,11 @@ pub struct Objects {
     slices: ByName<EndpointSlice>,
     slices_of_service: ByName<BTreeSet<String>>,
     secrets: ByName<Result<CertificateMaterial, Malformed>>,
+    settings: BTreeMap<String, Custom<SettingsKind>>,
     nodes: BTreeMap<String, BTreeSet<IpNet>>,
     denied: BTreeSet<String>,
-    served: Option<ServedBy>,
+    file: Option<EdgeSettings>,
+    in_force: Option<InForce>,
     references: References,
     changed: Changed,
     // Whether other Secrets are referred to than when somebody asked last.
@@ -69,13 +73,6 @@ pub enum Change {
     Everything,
 }
 
-/// What the settings say about which objects matter.
-#[derive(Clone, Debug, Eq, PartialEq)]
-struct ServedBy {
-    controllers: BTreeSet<String>,
-    default_certificate: Option<SecretReference>,
-}
-
 impl Objects {
     /// Takes in a new or changed object.
     pub fn apply(&mut self, object: Object) -> Change {
@@ -89,8 +86,7 @@ impl Objects {
                     return Change::Nothing;
                 }
                 self.classes.insert(name, class);
-                self.count_references();
-                Change::Everything
+                self.settings_changed()
             }
             Object::Ingress(ingress) => {
                 self.put_ingress(&namespace, &name, Some(strip::ingress(ingress)))
@@ -107,6 +103,14 @@ impl Objects {
                 self.put_slice(&namespace, &name, Some(strip::slice(slice)))
             }
             Object::Secret(secret) => self.apply_secret(&namespace, &name, &secret),
+            Object::Settings(settings) => {
+                let settings = settings.stripped();
+                if self.settings.get(&name) == Some(&settings) {
+                    return Change::Nothing;
+                }
+                self.settings.insert(name, settings);
+                self.settings_changed()
+            }
             Object::Node(node) => self.put_node(&name, Some(node::ranges(&node))),
         }
     }
@@ -115,10 +119,8 @@ impl Objects {
     pub fn remove(&mut self, object: &ObjectReference) -> Change {
         let (namespace, name) = (object.namespace.as_str(), object.name.as_str());
         match object.kind.as_str() {
-            "IngressClass" if self.classes.remove(name).is_some() => {
-                self.count_references();
-                Change::Everything
-            }
+            "IngressClass" if self.classes.remove(name).is_some() => self.settings_changed(),
+            SettingsKind::KIND if self.settings.remove(name).is_some() => self.settings_changed(),
             "Ingress" => self.put_ingress(namespace, name, None),
             "Service" if self.services.remove(namespace, name).is_some() => {
                 self.service_changed(namespace, name)
@@ -132,19 +134,17 @@ impl Objects {
         }
     }
 
-    /// Says which Ingresses are served, so that a change of what only others refer to is [`Change::Nothing`]. Until it
-    /// is called, every Ingress counts as served: nothing that matters is passed over.
-    pub fn follow_settings(&mut self, settings: &EdgeSettings) -> Change {
-        let served = Some(ServedBy {
-            controllers: settings.ingress.controllers.clone(),
-            default_certificate: settings.default_certificate.clone(),
-        });
-        if self.served != served {
-            self.served = served;
-            self.count_references();
-        }
-        // Any other setting may have changed, too.
-        Change::Everything
+    /// Says what the settings file says, so that a change of what only Ingresses refer to that are not served is
+    /// [`Change::Nothing`]. Until it is called, every Ingress counts as served: nothing that matters is passed over.
+    pub fn follow_settings(&mut self, file: &EdgeSettings) -> Change {
+        self.file = Some(file.clone());
+        self.settings_changed()
+    }
+
+    /// Returns the settings of the whole edge that are in force, once it is known what the file says.
+    #[must_use]
+    pub fn settings(&self) -> Option<&EdgeSettings> {
+        self.in_force.as_ref().map(|in_force| &in_force.edge)
     }
 
     /// Notes that Secrets of this namespace cannot be read.
@@ -167,8 +167,7 @@ impl Objects {
     pub fn referenced_secrets(&self) -> BTreeSet<(String, String)> {
         let of_ingresses = self.references.secrets();
         let of_ingresses = of_ingresses.map(|(namespace, name)| (namespace.clone(), name.clone()));
-        let default = self.served.iter();
-        let default = default.filter_map(|served| served.default_certificate.as_ref());
+        let default = self.in_force.iter().flat_map(InForce::default_certificates);
         of_ingresses
             .chain(default.map(|secret| (secret.namespace.clone(), secret.name.clone())))
             .collect()
@@ -183,13 +182,13 @@ impl Objects {
     /// Sluice. Of an adopted class, the other controller may be running still.
     #[must_use]
     pub fn is_status_ours(&self, namespace: &str, name: &str) -> bool {
-        let Some(served) = &self.served else {
+        let Some(settings) = self.settings() else {
             return false;
         };
         let own = BTreeSet::from([CONTROLLER.to_owned()]);
         let own = Classes::new(&self.classes, &own);
         let ingress = self.ingresses.find(namespace, name);
-        served.controllers.contains(CONTROLLER)
+        settings.ingress.controllers.contains(CONTROLLER)
             && ingress.is_some_and(|ingress| own.served(ingress) == Served::Yes)
     }
 
@@ -197,10 +196,10 @@ impl Objects {
     /// one.
     #[must_use]
     pub fn ingresses_of_others(&self) -> Vec<(&str, &str, Option<&str>)> {
-        let Some(by) = &self.served else {
+        let Some(settings) = self.settings() else {
             return Vec::new();
         };
-        let classes = Classes::new(&self.classes, &by.controllers);
+        let classes = Classes::new(&self.classes, &settings.ingress.controllers);
         let others = self.ingresses.names().filter_map(|(namespace, name)| {
             let ingress = self.ingresses.find(namespace, name)?;
             let is_others = classes.served(ingress) == Served::No;
@@ -211,6 +210,10 @@ impl Objects {
 
     pub(crate) const fn classes(&self) -> &BTreeMap<String, IngressClass> {
         &self.classes
+    }
+
+    pub(crate) const fn settings_objects(&self) -> &BTreeMap<String, Custom<SettingsKind>> {
+        &self.settings
     }
 
     pub(crate) fn ingress(&self, (namespace, name): &Name) -> Option<&Ingress> {
@@ -265,7 +268,7 @@ impl Objects {
             return Change::Nothing;
         }
         let is_ours =
-            |ingress: &Ingress| served(&self.classes, self.served.as_ref(), ingress) != Served::No;
+            |ingress: &Ingress| served(&self.classes, self.settings(), ingress) != Served::No;
         if !old.iter().chain(&new).any(is_ours) {
             return Change::Nothing;
         }
@@ -363,14 +366,25 @@ impl Objects {
 
     fn is_default_certificate(&self, namespace: &str, name: &str) -> bool {
         // As long as nothing is known of the settings, it might be.
-        self.served.as_ref().is_none_or(|served| {
-            let default = served.default_certificate.as_ref();
-            default.is_some_and(|secret| secret.namespace == namespace && secret.name == name)
+        self.in_force.as_ref().is_none_or(|in_force| {
+            let mut defaults = in_force.default_certificates();
+            defaults.any(|secret| secret.namespace == namespace && secret.name == name)
         })
     }
 
     fn is_served(&self, ingress: &Ingress) -> bool {
-        served(&self.classes, self.served.as_ref(), ingress) == Served::Yes
+        served(&self.classes, self.settings(), ingress) == Served::Yes
+    }
+
+    /// Finds out what is in force now: any setting may be another, of the edge or of a class.
+    fn settings_changed(&mut self) -> Change {
+        self.in_force = self.file.as_ref().map(|file| {
+            // Translation reports them.
+            let problems = &mut Problems::new();
+            InForce::of(file, &self.settings, &self.classes, problems)
+        });
+        self.count_references();
+        Change::Everything
     }
 
     fn count_references(&mut self) {
@@ -395,6 +409,7 @@ impl fmt::Debug for Objects {
             .field("services", &self.services.len())
             .field("slices", &self.slices.len())
             .field("secrets", &self.secrets.len())
+            .field("settings", &self.settings.len())
             .field("nodes", &self.nodes.len())
             .finish_non_exhaustive()
     }
@@ -424,11 +439,11 @@ fn secrets_of(ingress: Option<&Ingress>) -> impl Iterator<Item = &str> {
 
 fn served<'a>(
     classes: &BTreeMap<String, IngressClass>,
-    by: Option<&ServedBy>,
+    settings: Option<&EdgeSettings>,
     ingress: &'a Ingress,
 ) -> Served<'a> {
-    by.map_or(Served::Yes, |by| {
-        Classes::new(classes, &by.controllers).served(ingress)
+    settings.map_or(Served::Yes, |settings| {
+        Classes::new(classes, &settings.ingress.controllers).served(ingress)
     })
 }
 

@@ -27,7 +27,7 @@ pub enum ProblemCode {
     CertificateNotUsed,
     /// The Secret that an Ingress names is malformed.
     CertificateUnusable,
-    /// An IngressClass has parameters, which are not read.
+    /// The parameters of an IngressClass are no Settings; its routes have those of the edge, and trust nobody.
     ClassParametersUnsupported,
     /// The IngressClass that an Ingress names does not exist; Sluice does not serve the Ingress.
     ClassMissing,
@@ -85,6 +85,14 @@ pub enum ProblemCode {
     ServicePortMissing,
     /// A host of `spec.tls` is none that a client could ask for; it is passed over.
     TlsHostInvalid,
+    /// A field of Settings cannot be used; it has its default, or its strictest value.
+    SettingsFieldInvalid,
+    /// A field of the Settings of a class can only hold for the whole edge; it has no effect.
+    SettingsFieldIgnored,
+    /// The Settings that an IngressClass names do not exist; its routes have those of the edge, and trust nobody.
+    SettingsMissing,
+    /// A named set of trusted ranges does not exist; nobody is trusted by that name.
+    TrustedSetUnknown,
     /// Several entries of `spec.tls` are for the same host; the first one counts.
     TlsHostRepeated,
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::networking::v1::Ingress;
 use sluice_proto::{
-    BackendName, Certificate, CertificateName, HostPattern, ObjectReference, Route,
+    BackendName, Certificate, CertificateName, HostPattern, ObjectReference, Route, SettingsName,
 };
 
 use crate::backends::{Backends, UsedBackend};
@@ -38,6 +38,8 @@ pub(crate) struct Reading {
     /// By the host of its rules; any host, if it has none.
     pub(crate) rules: BTreeMap<HostPattern, HostRules>,
     pub(crate) tls: IngressTls,
+    /// Of its class.
+    pub(crate) settings: SettingsName,
     pub(crate) certificates: BTreeMap<CertificateName, Certificate>,
     pub(crate) backends: BTreeMap<BackendName, UsedBackend>,
     pub(crate) problems: Problems,
@@ -76,7 +78,10 @@ impl Reading {
         options: &Options,
     ) -> Option<Self> {
         match classes.served(ingress) {
-            Served::Yes => Some(Self::of_served(ingress, objects, options)),
+            Served::Yes => {
+                let settings = classes.settings(ingress);
+                Some(Self::of_served(ingress, settings, objects, options))
+            }
             Served::No => None,
             Served::ClassMissing(class) => {
                 let mut reading = Self::empty(object::reference(ingress, &ingress.metadata));
@@ -98,9 +103,14 @@ impl Reading {
         self.rules.keys().chain(named).collect()
     }
 
-    fn of_served(ingress: &Ingress, objects: &Objects, options: &Options) -> Self {
+    fn of_served(
+        ingress: &Ingress,
+        settings: SettingsName,
+        objects: &Objects,
+        options: &Options,
+    ) -> Self {
         let mut problems = Problems::default();
-        let ingress = ServedIngress::parse(ingress, &mut problems);
+        let ingress = ServedIngress::parse(ingress, settings, &mut problems);
         let tls = IngressTls::of(&ingress, &mut problems);
         let allow_external_name = options.settings.ingress.allow_external_name;
         let mut backends = Backends::new(objects, allow_external_name);
@@ -119,6 +129,7 @@ impl Reading {
             reference: ingress.reference,
             rules,
             tls,
+            settings: ingress.settings,
             certificates,
             backends: backends.into_used(),
             problems,
@@ -133,6 +144,7 @@ impl Reading {
             tls: IngressTls {
                 entries: Vec::new(),
             },
+            settings: SettingsName::EDGE,
             certificates: BTreeMap::new(),
             backends: BTreeMap::new(),
             problems: Problems::new(),

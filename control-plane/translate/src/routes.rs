@@ -152,6 +152,7 @@ impl Writer<'_, '_, '_> {
             field,
             created_unix_s: self.ingress.created_unix_s,
             action: refused.map_or(action, RouteAction::Unavailable),
+            settings: self.ingress.settings.clone(),
         };
         self.claims.push(Claim {
             route: Arc::new(route),

@@ -236,7 +236,7 @@ fn an_ingress_rebuilds_only_what_it_touches() {
 fn rebuilt(objects: &mut Objects, before: &Translation) -> Vec<String> {
     let options = options(EdgeSettings::default());
     let changed = objects.take_changed();
-    let after = retranslate(objects, &options, before, changed);
+    let after = retranslate(objects, before, changed);
     assert_eq!(after, translate(objects, &options));
     let mut rebuilt = Vec::new();
     for (key, resource) in &after.resources {

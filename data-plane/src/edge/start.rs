@@ -17,7 +17,7 @@ use crate::memory::PressureNow;
 use crate::metrics::{Metrics, RouteLabels};
 use crate::proxy::Places;
 use crate::serving::Accepted;
-use crate::tls;
+use crate::tls::ClientTls;
 
 impl Edge {
     /// Starts the cores. No listener is open before the first snapshot.
@@ -31,7 +31,7 @@ impl Edge {
         let mut accepted = Accepted::new(&config.node, Arc::clone(&metrics));
         let served = Arc::new(ArcSwap::from_pointee(accepted.build()));
         let shared = Arc::new(Shared {
-            tls: tls::server_config(Arc::clone(&served)).map_err(EdgeError::Tls)?,
+            tls: ClientTls::new(&served).map_err(EdgeError::Tls)?,
             served,
             most_connections: config.most_connections,
             places: Places::new(config.most_connections),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::header::USER_AGENT;
 use http::{HeaderValue, Method, Request, StatusCode, Version};
-use sluice_proto::BackendName;
+use sluice_proto::{BackendName, Settings};
 use sluice_routing::ClientAddress;
 use tokio::time::Instant;
 
@@ -17,7 +17,7 @@ use crate::proxy::forwarded;
 use crate::proxy::request_id::{self, REQUEST_ID};
 use crate::proxy::respond::Cause;
 use crate::proxy::target::Target;
-use crate::serving::{Endpoint, Served, ServedRoute};
+use crate::serving::{Endpoint, ServedRoute};
 
 /// A request and its response. Dropping it ends it: then it is counted and logged.
 pub(crate) struct Exchange {
@@ -69,7 +69,7 @@ impl Exchange {
     /// Notes who asks, and gives the request its id.
     pub(super) fn identify<B>(
         &mut self,
-        served: &Served,
+        settings: &Settings,
         client: &ClientAddress,
         request: &Request<B>,
     ) {
@@ -79,7 +79,7 @@ impl Exchange {
         };
         let brought = client.peer_is_trusted.then(brought).flatten();
         self.request_id = brought.unwrap_or_else(request_id::make);
-        if served.settings.access_log.enabled {
+        if settings.access_log.enabled {
             self.log = Some(Box::new(Log {
                 client: client.clone(),
                 method: request.method().clone(),

@@ -15,13 +15,14 @@ use crate::metrics::Metrics;
 use crate::serving::backend::ServedBackend;
 use crate::serving::build::Built;
 use crate::serving::certificate::Certificates;
+use crate::serving::settings::AllSettings;
 
 /// Everything that was accepted, parsed, and the entries that it came in.
 pub(crate) struct Accepted {
     pub(super) node: Arc<str>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) snapshot: Snapshot,
-    pub(super) settings: Arc<Settings>,
+    pub(super) settings: AllSettings,
     pub(super) listeners: BTreeMap<Arc<str>, Listener>,
     pub(super) certificates: Certificates,
     pub(super) hosts: BTreeMap<Arc<str>, Host>,
@@ -49,7 +50,7 @@ impl Accepted {
             node: node.into(),
             metrics,
             snapshot: Snapshot::default(),
-            settings: Arc::default(),
+            settings: AllSettings::default(),
             listeners: BTreeMap::new(),
             certificates: Certificates::default(),
             hosts: BTreeMap::new(),
@@ -64,8 +65,9 @@ impl Accepted {
         &self.snapshot
     }
 
-    pub(crate) const fn settings(&self) -> &Arc<Settings> {
-        &self.settings
+    /// Returns the settings of the whole edge.
+    pub(crate) fn settings(&self) -> &Arc<Settings> {
+        &self.settings.edge().settings
     }
 
     pub(crate) const fn listeners(&self) -> &BTreeMap<Arc<str>, Listener> {
@@ -141,7 +143,7 @@ impl Accepted {
         let name = &key.name;
         match key.kind {
             Kind::Listener => drop(self.listeners.remove(name)),
-            Kind::Settings => self.settings = Arc::default(),
+            Kind::Settings => self.settings.remove(name),
             Kind::Certificate => self.certificates.remove(name),
             Kind::Host => drop(self.hosts.remove(name)),
             Kind::Backend => drop(self.backends.remove(name)),
@@ -171,7 +173,7 @@ impl Accepted {
         let is_endpoints = matches!(parsed, Resource::Endpoints(_));
         match parsed {
             Resource::Listener(listener) => drop(self.listeners.insert(name, listener)),
-            Resource::Settings(settings) => self.settings = Arc::from(settings),
+            Resource::Settings(settings) => self.settings.insert(*settings),
             Resource::Certificate(certificate) => {
                 let earlier = self.snapshot.entry(key).map(Arc::clone);
                 self.certificates

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem::take;
 use std::sync::Arc;
 
-use sluice_proto::{HostPattern, Kind, ResourceKey, Route, RouteAction, WeightedBackend};
-use sluice_routing::{RouteTable, TrustedPeers};
+use sluice_proto::{Host, HostPattern, Kind, ResourceKey, Route, RouteAction, WeightedBackend};
+use sluice_routing::RouteTable;
 
 use crate::metrics::RouteLabels;
 use crate::serving::Served;
 use crate::serving::accepted::Accepted;
-use crate::serving::certificate::CertificateTable;
+use crate::serving::certificate::{CertificateTable, HostTls};
 use crate::serving::route::{Answer, ServedRoute, Share, Shares};
 
 /// What was built last, and what has changed since.
@@ -34,8 +34,7 @@ impl Built {
         match key.kind {
             Kind::Route => drop(self.stale_routes.insert(name)),
             Kind::Host => drop(self.stale_hosts.insert(name)),
-            Kind::Settings => self.stale_certificates = true,
-            Kind::Certificate => {
+            Kind::Settings | Kind::Certificate => {
                 self.stale_certificates = true;
                 self.users_changed(key);
             }
@@ -71,7 +70,10 @@ fn references(route: &Route) -> Vec<ResourceKey> {
         .map(|weighted| ResourceKey::new(Kind::Backend, Arc::clone(weighted.backend.as_arc())));
     let certificate = (route.certificate.iter())
         .map(|name| ResourceKey::new(Kind::Certificate, Arc::clone(name.as_arc())));
-    backends.chain(certificate).collect()
+    // The edge's are looked up for each request: a change of them concerns no route.
+    let settings = (!route.settings.is_edge())
+        .then(|| ResourceKey::new(Kind::Settings, route.settings.as_str()));
+    backends.chain(certificate).chain(settings).collect()
 }
 
 impl Accepted {
@@ -79,15 +81,10 @@ impl Accepted {
     pub(crate) fn build(&mut self) -> Served {
         self.build_routes();
         self.build_certificates();
-        let settings = Arc::clone(&self.settings);
         Served {
             routes: self.built.table.clone(),
             certificates: Arc::clone(&self.built.certificates),
-            trusted: TrustedPeers::new(
-                settings.trusted_ranges.clone(),
-                &settings.client_address_header,
-            ),
-            settings,
+            edge: Arc::clone(self.settings.edge()),
         }
     }
 
@@ -114,21 +111,32 @@ impl Accepted {
             let kept = self.certificates.kept().count();
             self.metrics
                 .set_certificates(self.certificates.expiries(), kept);
-            let missing = self.settings.missing_certificate;
-            let table = self.certificates.table(self.hosts.values(), missing);
+            let edge = &self.settings.edge().settings;
+            let mut table = CertificateTable::new(self.certificates.of_others(edge));
+            for host in self.hosts.values() {
+                table.insert(&host.pattern, self.host_tls(host));
+            }
             self.built.certificates = Arc::new(table);
         } else if !stale_hosts.is_empty() {
-            let table = Arc::make_mut(&mut self.built.certificates);
+            let mut table = CertificateTable::clone(&self.built.certificates);
             for name in stale_hosts {
                 match self.hosts.get(&name) {
-                    Some(host) => table.insert(&host.pattern, self.certificates.of(host)),
+                    Some(host) => table.insert(&host.pattern, self.host_tls(host)),
                     // It was accepted, so it is one.
                     None => HostPattern::parse(&name)
                         .iter()
                         .for_each(|host| table.remove(host)),
                 }
             }
+            self.built.certificates = Arc::new(table);
         }
+    }
+
+    fn host_tls(&self, host: &Host) -> HostTls {
+        // Without the settings of its class its routes answer 503: the edge's are as good as any.
+        let own = self.settings.find(&host.settings);
+        let settings = own.unwrap_or_else(|| self.settings.edge());
+        self.certificates.of(host, &settings.settings)
     }
 
     fn route(&self, route: &Arc<Route>) -> Arc<ServedRoute> {
@@ -138,13 +146,22 @@ impl Accepted {
             Some(Some((certificate, true))) => Some(certificate.not_after_unix_s),
             _ => None,
         };
+        let settings = self.settings.find(&route.settings);
         let answer = match &route.action {
+            // Others might trust whom its class does not.
+            _ if settings.is_none() => self.unavailable(route, "SettingsMissing"),
             // A host whose Ingress asks for TLS must not be served without, or with another's certificate.
             _ if matches!(certificate, Some(None)) => self.unavailable(route, "CertificateMissing"),
             RouteAction::Unavailable(problem) => self.unavailable(route, &problem.code),
             RouteAction::Backends(backends) => Answer::Backends(self.shares(route, backends)),
         };
-        Arc::new(ServedRoute::new(Arc::clone(route), answer, ends_unix_s))
+        let settings = settings.filter(|_| !route.settings.is_edge());
+        Arc::new(ServedRoute::new(
+            Arc::clone(route),
+            answer,
+            settings.map(Arc::clone),
+            ends_unix_s,
+        ))
     }
 
     fn unavailable(&self, route: &Route, code: &str) -> Answer {

@@ -8,11 +8,14 @@ use sluice_routing::Routed;
 use crate::clock::unix_s;
 use crate::metrics::RouteCounters;
 use crate::serving::backend::ServedBackend;
+use crate::serving::settings::ServedSettings;
 
 /// A route and who answers.
 pub(crate) struct ServedRoute {
     pub(crate) route: Arc<Route>,
     pub(crate) answer: Answer,
+    // Those of its class; `None` for those of the whole edge.
+    settings: Option<Arc<ServedSettings>>,
     // Until when the certificate kept beyond its Secret is valid.
     certificate_ends_unix_s: Option<i64>,
 }
@@ -49,13 +52,20 @@ impl ServedRoute {
     pub(crate) fn new(
         route: Arc<Route>,
         answer: Answer,
+        settings: Option<Arc<ServedSettings>>,
         certificate_ends_unix_s: Option<i64>,
     ) -> Self {
         Self {
             route,
             answer,
+            settings,
             certificate_ends_unix_s,
         }
+    }
+
+    /// Returns the settings that hold for it, where these are those of the whole edge.
+    pub(crate) fn settings<'a>(&'a self, edge: &'a Arc<ServedSettings>) -> &'a ServedSettings {
+        self.settings.as_ref().unwrap_or(edge)
     }
 
     /// Returns whether its certificate was kept beyond its Secret and has ended since.

@@ -11,6 +11,7 @@ mod hostile;
 mod messages;
 mod retries;
 mod serving;
+mod settings;
 mod streaming;
 mod tls;
 mod upgrade;

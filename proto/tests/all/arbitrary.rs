@@ -14,8 +14,8 @@ use sluice_proto::{
     AccessLog, Backend, BackendName, BackendProtocol, BackendTarget, Certificate,
     CertificateMaterial, CertificateName, Endpoint, EndpointState, Endpoints, Entry, Host,
     HostPattern, Kind, Limits, Listener, ListenerProtocol, MissingCertificate, ObjectReference,
-    PathMatch, Problem, Resource, ResourceKey, Route, RouteAction, Settings, Snapshot, Timeouts,
-    WeightedBackend,
+    PathMatch, Problem, Resource, ResourceKey, Route, RouteAction, Settings, SettingsName,
+    Snapshot, Timeouts, TlsVersion, TrustedSet, WeightedBackend,
 };
 
 /// Returns any resource of any kind.
@@ -62,32 +62,61 @@ fn listener() -> impl Strategy<Value = Listener> {
 }
 
 fn settings() -> impl Strategy<Value = Settings> {
-    let missing = prop_oneof![
-        Just(MissingCertificate::DefaultCertificate),
-        Just(MissingCertificate::RefuseHandshake)
-    ];
-    (
+    let edge_wide = (
         vec(range(), 0..4),
         "[a-z][a-z-]{0,12}",
         timeouts(),
         limits(),
         any::<bool>(),
-        missing,
         vec(range(), 0..4),
+    );
+    (
+        settings_name(),
+        edge_wide,
+        settings_of_tls(),
+        trusted_sets(),
     )
         .prop_map(
-            |(trusted_ranges, header, timeouts, limits, enabled, missing, metrics_ranges)| {
-                Settings {
-                    trusted_ranges,
-                    client_address_header: header,
-                    timeouts,
-                    limits,
-                    access_log: AccessLog { enabled },
-                    missing_certificate: missing,
-                    metrics_ranges,
-                }
+            |(
+                name,
+                (trusted_ranges, header, timeouts, limits, enabled, metrics_ranges),
+                (missing_certificate, default_certificate, tls_minimum_version),
+                trusted_sets,
+            )| Settings {
+                name,
+                trusted_ranges,
+                client_address_header: header,
+                timeouts,
+                limits,
+                access_log: AccessLog { enabled },
+                missing_certificate,
+                metrics_ranges,
+                default_certificate,
+                tls_minimum_version,
+                trusted_sets,
             },
         )
+}
+
+fn settings_name() -> impl Strategy<Value = SettingsName> {
+    prop_oneof![
+        Just(SettingsName::EDGE),
+        name().prop_map(|class| SettingsName::of_class(&class)),
+    ]
+}
+
+fn trusted_sets() -> impl Strategy<Value = Vec<TrustedSet>> {
+    let set = any::<(String, String)>().prop_map(|(name, date)| TrustedSet { name, date });
+    vec(set, 0..3)
+}
+
+fn settings_of_tls() -> impl Strategy<Value = (MissingCertificate, CertificateName, TlsVersion)> {
+    let missing = prop_oneof![
+        Just(MissingCertificate::DefaultCertificate),
+        Just(MissingCertificate::RefuseHandshake)
+    ];
+    let version = prop_oneof![Just(TlsVersion::Tls12), Just(TlsVersion::Tls13)];
+    (missing, certificate_name(), version)
 }
 
 fn range() -> impl Strategy<Value = IpNet> {
@@ -162,10 +191,13 @@ fn certificate_name() -> impl Strategy<Value = CertificateName> {
 }
 
 fn host() -> impl Strategy<Value = Host> {
-    (pattern(), option::of(certificate_name())).prop_map(|(pattern, certificate)| Host {
-        pattern,
-        certificate,
-    })
+    (pattern(), option::of(certificate_name()), settings_name()).prop_map(
+        |(pattern, certificate, settings)| Host {
+            pattern,
+            certificate,
+            settings,
+        },
+    )
 }
 
 fn pattern() -> impl Strategy<Value = HostPattern> {
@@ -225,10 +257,18 @@ fn route() -> impl Strategy<Value = Route> {
         object(),
         any::<(String, i64)>(),
         action,
-        option::of(certificate_name()),
+        (option::of(certificate_name()), settings_name()),
     )
         .prop_map(
-            |(name, host, path, ingress, (field, created_unix_s), action, certificate)| Route {
+            |(
+                name,
+                host,
+                path,
+                ingress,
+                (field, created_unix_s),
+                action,
+                (certificate, settings),
+            )| Route {
                 name,
                 host,
                 path,
@@ -237,6 +277,7 @@ fn route() -> impl Strategy<Value = Route> {
                 created_unix_s,
                 action,
                 certificate,
+                settings,
             },
         )
 }

@@ -286,6 +286,13 @@ fn settings() -> Vec<Case> {
             },
         ),
         (
+            "tls_minimum_version, 9",
+            wire::Settings {
+                tls_minimum_version: 9,
+                ..wire::Settings::default()
+            },
+        ),
+        (
             "missing_certificate, 9",
             wire::Settings {
                 missing_certificate: 9,

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_saphyr::Spanned;
 use sluice_proto::ObjectReference;
 
+use crate::custom::{CustomKind, SettingsKind};
 use crate::object::Object;
 use crate::parse::documents::Document;
 use crate::parse::{DocumentProblem, ParsedObjects};
@@ -72,6 +73,9 @@ impl Reader {
                 self.typed(reference, body, Object::EndpointSlice)
             }
             ("v1", "Secret") => self.typed(reference, body, Object::Secret),
+            (SettingsKind::API_VERSION, SettingsKind::KIND) => {
+                self.typed(reference, body, Object::Settings)
+            }
             ("v1", "Node") => self.typed(reference, body, Object::Node),
             ("", _) | (_, "") => self.problem(
                 None,
@@ -226,7 +230,7 @@ impl Header {
         ObjectReference {
             kind: self.kind.clone(),
             namespace: match self.kind.as_str() {
-                "IngressClass" | "Node" => String::new(),
+                "IngressClass" | "Node" | SettingsKind::KIND => String::new(),
                 "Ingress" | "Service" | "EndpointSlice" | "Secret" => {
                     namespace.unwrap_or_else(|| "default".to_owned())
                 }

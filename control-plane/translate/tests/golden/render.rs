@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 use sluice_proto::{
-    Backend, BackendTarget, Certificate, Endpoint, Host, Listener, Problem, Resource, Route,
-    RouteAction, Settings,
+    Backend, BackendTarget, Certificate, Endpoint, Host, Kind, Listener, Problem, Resource,
+    ResourceKey, Route, RouteAction, Settings, SettingsName,
 };
 use sluice_translate::{DocumentProblem, EdgeSettings, Options, Translation};
 
@@ -43,8 +43,13 @@ pub(crate) fn render(
                 }
             }
             Resource::Settings(settings) => {
-                output.settings =
-                    (**settings != Settings::default()).then(|| format!("{settings:?}"));
+                let differences = differences(settings, translation);
+                if !settings.name.is_edge() || !differences.is_empty() {
+                    output.settings.push(OfSettings {
+                        settings: settings.name.to_string(),
+                        differences,
+                    });
+                }
             }
             Resource::Certificate(certificate) => {
                 if certificate.content.as_ref() != Ok(&options.default_certificate) {
@@ -67,8 +72,8 @@ pub(crate) fn render(
 struct Output {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     listeners: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    settings: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    settings: Vec<OfSettings>,
     routes: Vec<OfRoute>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     hosts: Vec<String>,
@@ -85,6 +90,13 @@ struct Output {
     documents: Vec<Wrong>,
 }
 
+/// What of settings differs: those of the edge from the defaults, those of a class from the edge's.
+#[derive(Serialize)]
+struct OfSettings {
+    settings: String,
+    differences: Vec<String>,
+}
+
 #[derive(Serialize)]
 struct OfRoute {
     route: String,
@@ -95,6 +107,8 @@ struct OfRoute {
     unavailable: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     certificate: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settings: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -131,6 +145,7 @@ impl OfRoute {
             backends,
             unavailable,
             certificate: route.certificate.as_ref().map(ToString::to_string),
+            settings: (!route.settings.is_edge()).then(|| route.settings.to_string()),
         }
     }
 }
@@ -158,10 +173,61 @@ fn of_listener(listener: &Listener) -> String {
 }
 
 fn of_host(host: &Host) -> String {
-    match &host.certificate {
-        Some(certificate) => format!("{} with {certificate}", host.pattern),
-        None => host.pattern.to_string(),
+    let mut text = host.pattern.to_string();
+    if let Some(certificate) = &host.certificate {
+        text.push_str(&format!(" with {certificate}"));
     }
+    if !host.settings.is_edge() {
+        text.push_str(&format!(" under {}", host.settings));
+    }
+    text
+}
+
+fn differences(settings: &Settings, translation: &Translation) -> Vec<String> {
+    let edge = ResourceKey::new(Kind::Settings, SettingsName::EDGE.as_str());
+    let mut from = match &*translation.resources[&edge] {
+        Resource::Settings(edge) if !settings.name.is_edge() => (**edge).clone(),
+        _ => Settings::default(),
+    };
+    if !settings.name.is_edge() {
+        from.metrics_ranges.clear();
+    }
+    let fields = said(settings).into_iter().zip(said(&from));
+    fields
+        .filter(|(own, from)| own != from)
+        .map(|(own, _)| own)
+        .collect()
+}
+
+fn said(settings: &Settings) -> Vec<String> {
+    let (timeouts, limits) = (&settings.timeouts, &settings.limits);
+    vec![
+        format!("trusted_ranges: {:?}", settings.trusted_ranges),
+        format!("trusted_sets: {:?}", settings.trusted_sets),
+        format!("client_address_header: {}", settings.client_address_header),
+        format!("timeouts.connect: {:?}", timeouts.connect),
+        format!("timeouts.request_headers: {:?}", timeouts.request_headers),
+        format!("timeouts.client_idle: {:?}", timeouts.client_idle),
+        format!(
+            "timeouts.request_body_idle: {:?}",
+            timeouts.request_body_idle
+        ),
+        format!("timeouts.response_headers: {:?}", timeouts.response_headers),
+        format!(
+            "timeouts.response_body_idle: {:?}",
+            timeouts.response_body_idle
+        ),
+        format!("timeouts.endpoint_idle: {:?}", timeouts.endpoint_idle),
+        format!("timeouts.upgrade_idle: {:?}", timeouts.upgrade_idle),
+        format!("timeouts.drain: {:?}", timeouts.drain),
+        format!("timeouts.endpoints_stale: {:?}", timeouts.endpoints_stale),
+        format!("{limits:?}"),
+        format!("access_log: {}", settings.access_log.enabled),
+        format!("missing_certificate: {:?}", settings.missing_certificate),
+        format!("metrics_ranges: {:?}", settings.metrics_ranges),
+        format!("default_certificate: {}", settings.default_certificate),
+        format!("tls_minimum_version: {:?}", settings.tls_minimum_version),
+    ]
 }
 
 fn of_backend(backend: &Backend) -> String {

@@ -52,7 +52,7 @@ proptest! {
             current = match change {
                 Change::Nothing => current,
                 Change::Surroundings | Change::Ingresses => {
-                    retranslate(&objects, &options, &current, changed)
+                    retranslate(&objects, &current, changed)
                 }
                 Change::Everything => translate(&objects, &options),
             };
@@ -149,6 +149,14 @@ fn check_names(translation: &Translation) -> Result<(), TestCaseError> {
     };
     for resource in translation.resources.values() {
         prop_assert!(exists(resource));
+        let settings = match &**resource {
+            Resource::Route(route) => Some(&route.settings),
+            Resource::Host(host) => Some(&host.settings),
+            _ => None,
+        };
+        if let Some(settings) = settings {
+            prop_assert!(named(sluice_proto::Kind::Settings, settings.as_str()));
+        }
         let (backends, certificate) = match &**resource {
             Resource::Route(route) => {
                 prop_assert!(named(sluice_proto::Kind::Host, &route.host.to_string()));
@@ -159,6 +167,9 @@ fn check_names(translation: &Translation) -> Result<(), TestCaseError> {
                 (backends, route.certificate.clone())
             }
             Resource::Host(host) => (Vec::new(), host.certificate.clone()),
+            Resource::Settings(settings) => {
+                (Vec::new(), Some(settings.default_certificate.clone()))
+            }
             _ => continue,
         };
         for weighted in backends {

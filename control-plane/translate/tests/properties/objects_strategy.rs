@@ -9,8 +9,9 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice};
 use k8s_openapi::api::networking::v1::{
-    HTTPIngressPath, HTTPIngressRuleValue, Ingress, IngressBackend, IngressClass, IngressClassSpec,
-    IngressRule, IngressServiceBackend, IngressSpec, IngressTLS, ServiceBackendPort,
+    HTTPIngressPath, HTTPIngressRuleValue, Ingress, IngressBackend, IngressClass,
+    IngressClassParametersReference, IngressClassSpec, IngressRule, IngressServiceBackend,
+    IngressSpec, IngressTLS, ServiceBackendPort,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -18,8 +19,11 @@ use proptest::collection::{btree_map, vec};
 use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
+use serde_json::Value;
 use sluice_proto::ObjectReference;
-use sluice_translate::{EdgeSettings, Object, SecretReference, parse_objects};
+use sluice_translate::{
+    Custom, EdgeSettings, Object, SecretReference, SettingsKind, parse_objects,
+};
 
 /// One thing that happens to the objects.
 #[derive(Clone, Debug)]
@@ -65,7 +69,33 @@ pub(crate) fn any_object() -> impl Strategy<Value = Object> {
         4 => slice().prop_map(Object::EndpointSlice),
         2 => secret().prop_map(Object::Secret),
         1 => node().prop_map(Object::Node),
+        1 => settings().prop_map(Object::Settings),
     ]
+}
+
+/// Settings of the edge and of a class, most of them broken somewhere.
+fn settings() -> impl Strategy<Value = Custom<SettingsKind>> {
+    (metadata(&["edge", "mine"]), any_spec()).prop_map(|(mut metadata, spec)| {
+        metadata.namespace = None;
+        Custom::new(metadata, spec)
+    })
+}
+
+/// Anything in the places of the fields that settings have.
+fn any_spec() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        select(VALUES).prop_map(Value::from),
+        any::<bool>().prop_map(Value::from),
+        (-1..70_000_i64).prop_map(Value::from),
+        Just(Value::Null),
+    ];
+    leaf.prop_recursive(4, 40, 8, |inner| {
+        let fields = vec((select(FIELDS), inner.clone()), 0..8);
+        prop_oneof![
+            4 => fields.prop_map(|fields| fields.into_iter().collect::<Value>()),
+            1 => vec(inner, 0..4).prop_map(Value::from),
+        ]
+    })
 }
 
 fn node() -> impl Strategy<Value = Node> {
@@ -85,22 +115,34 @@ fn node() -> impl Strategy<Value = Node> {
 
 fn class() -> impl Strategy<Value = IngressClass> {
     let controller = select(&["ingress.sluice.dev/controller", "other"][..]);
-    (metadata(&["ours", "theirs"]), controller, any::<bool>()).prop_map(
-        |(mut metadata, controller, default)| {
-            metadata.namespace = None;
-            if default {
-                let key = "ingressclass.kubernetes.io/is-default-class".to_owned();
-                metadata.annotations = Some(BTreeMap::from([(key, "true".to_owned())]));
-            }
-            IngressClass {
-                metadata,
-                spec: Some(IngressClassSpec {
-                    controller: Some(controller.to_owned()),
-                    parameters: None,
-                }),
-            }
-        },
-    )
+    let parameters = of(select(&["edge", "mine", "missing"][..])).prop_map(|name| {
+        Some(IngressClassParametersReference {
+            api_group: Some("ingress.sluice.dev".to_owned()),
+            kind: "Settings".to_owned(),
+            name: name?.to_owned(),
+            ..IngressClassParametersReference::default()
+        })
+    });
+    let parts = (
+        metadata(&["ours", "theirs"]),
+        controller,
+        any::<bool>(),
+        parameters,
+    );
+    parts.prop_map(|(mut metadata, controller, default, parameters)| {
+        metadata.namespace = None;
+        if default {
+            let key = "ingressclass.kubernetes.io/is-default-class".to_owned();
+            metadata.annotations = Some(BTreeMap::from([(key, "true".to_owned())]));
+        }
+        IngressClass {
+            metadata,
+            spec: Some(IngressClassSpec {
+                controller: Some(controller.to_owned()),
+                parameters,
+            }),
+        }
+    })
 }
 
 fn ingress() -> impl Strategy<Value = Ingress> {
@@ -385,4 +427,52 @@ const ANNOTATIONS: &[&str] = &[
     "nginx.ingress.kubernetes.io/proxy-body-size",
     "traefik.ingress.kubernetes.io/router.entrypoints",
     "example.com/x",
+];
+
+const FIELDS: &[&str] = &[
+    "listeners",
+    "name",
+    "port",
+    "protocol",
+    "address",
+    "ingress",
+    "controllers",
+    "hostsAcrossNamespaces",
+    "defaultCertificate",
+    "namespace",
+    "secretName",
+    "missingCertificate",
+    "tls",
+    "minimumVersion",
+    "trustedProxies",
+    "ranges",
+    "sets",
+    "clientAddressHeader",
+    "proxySets",
+    "cloudflare",
+    "date",
+    "timeouts",
+    "connect",
+    "limits",
+    "headerBytes",
+    "accessLog",
+    "enabled",
+    "status",
+    "addresses",
+    "unknown",
+];
+const VALUES: &[&str] = &[
+    "",
+    "a",
+    "s",
+    "HTTP",
+    "other",
+    "TLS1.3",
+    "RefuseHandshake",
+    "cloudflare",
+    "10.0.0.0/8",
+    "X-Real-IP",
+    "2026-01-31",
+    "5s",
+    "192.0.2.1",
 ];

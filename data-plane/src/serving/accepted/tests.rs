@@ -4,7 +4,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use sluice_proto::{
     BackendName, BackendProtocol, BackendTarget, EndpointState, Endpoints, HostPattern,
-    ObjectReference, PathMatch, RouteAction, WeightedBackend,
+    ObjectReference, PathMatch, RouteAction, SettingsName, WeightedBackend,
 };
 use sluice_routing::RouteTable;
 
@@ -32,6 +32,7 @@ fn route(host: &str, service: &str) -> Resource {
             weight: 1,
         }]),
         certificate: None,
+        settings: SettingsName::EDGE,
     }))
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sluice_proto::{
     Backend, BackendName, BackendProtocol, BackendTarget, Endpoint, EndpointState, Endpoints,
     HostPattern, Listener, ListenerProtocol, ObjectReference, PathMatch, Problem, Resource, Route,
-    RouteAction, WeightedBackend,
+    RouteAction, SettingsName, WeightedBackend,
 };
 
 pub(crate) fn listeners() -> [Resource; 2] {
@@ -59,6 +59,7 @@ pub(crate) fn plain_route(host: &str, prefix: &str, action: RouteAction) -> Rout
         created_unix_s: 0,
         action,
         certificate: None,
+        settings: SettingsName::EDGE,
     }
 }
 

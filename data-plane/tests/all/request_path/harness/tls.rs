@@ -62,9 +62,26 @@ impl Tls {
         name: &str,
         alpn: &[&str],
     ) -> std::io::Result<Self> {
+        Self::connect_with(address, name, alpn, rustls::DEFAULT_VERSIONS).await
+    }
+
+    /// The same, by a client that knows no newer version than TLS 1.2.
+    pub(crate) async fn connect_with_tls12(
+        address: SocketAddr,
+        name: &str,
+    ) -> std::io::Result<Self> {
+        Self::connect_with(address, name, &[], &[&rustls::version::TLS12]).await
+    }
+
+    async fn connect_with(
+        address: SocketAddr,
+        name: &str,
+        alpn: &[&str],
+        versions: &[&'static rustls::SupportedProtocolVersion],
+    ) -> std::io::Result<Self> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .unwrap()
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
