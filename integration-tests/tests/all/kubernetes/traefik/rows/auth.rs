@@ -6,8 +6,12 @@ use base64::engine::general_purpose::STANDARD;
 use super::super::request::{Request, ask, get};
 use super::super::row::{Row, row};
 
-#[rustfmt::skip]
 pub(super) fn rows() -> Vec<Row> {
+    [users(), spellings()].concat()
+}
+
+#[rustfmt::skip]
+fn users() -> Vec<Row> {
     vec![
         row("nobody", get("basic.test/")),
         row("apr1: right", by("basic.test/", "alice:wonderland")),
@@ -34,6 +38,26 @@ pub(super) fn rows() -> Vec<Row> {
         row("the Secret is missing", by("basic-missing.test/", "alice:wonderland")).unserved().differs("broken-route-is-unavailable"),
         row("the Secret has two keys", by("basic-two-keys.test/", "carol:singer")).unserved().differs("broken-route-is-unavailable"),
         row("the Secret of a longer path is missing", get("basic-fall.test/guarded")).differs("broken-route-is-unavailable"),
+    ]
+}
+
+/// Of a guarded path under an open one.
+#[rustfmt::skip]
+fn spellings() -> Vec<Row> {
+    vec![
+        row("below an open path: as it is", get("basic-below.test/admin")),
+        row("below an open path: by a user", by("basic-below.test/admin/x", "alice:wonderland")),
+        row("below an open path: an encoded letter", get("basic-below.test/%61dmin")),
+        row("below an open path: two slashes", get("basic-below.test//admin")),
+        row("below an open path: a dot", get("basic-below.test/./admin")),
+        row("below an open path: two dots", get("basic-below.test/x/../admin")),
+        row("below an open path: encoded dots", get("basic-below.test/x/%2e%2e/admin")),
+        row("below an open path: an encoded slash", get("basic-below.test/x%2F..%2Fadmin")),
+        row("below an open path: a slash at its end", get("basic-below.test/admin/")),
+        row("below an open path: a backslash", get("basic-below.test/x/..%5Cadmin")),
+        row("below an open path: a semicolon", get("basic-below.test/admin;x=1")),
+        row("below an open path: in capitals", get("basic-below.test/ADMIN")),
+        row("below an open path: leading out of it", get("basic-below.test/admin/../x")),
     ]
 }
 

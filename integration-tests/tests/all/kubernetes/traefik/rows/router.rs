@@ -24,6 +24,7 @@ pub(super) fn middlewares() -> Vec<Row> {
         row("a, then b", get("middlewares-ab.test/x")),
         row("b, then a", get("middlewares-ba.test/x")),
         row("with a space after the comma", get("middlewares-spaced.test/x")),
+        row("of another namespace", get("middlewares-elsewhere.test/x")),
         row("unknown", get("middlewares-unknown.test/x")).unserved().differs("broken-route-is-unavailable"),
         row("one of two unknown", get("middlewares-half-known.test/x")).unserved().differs("broken-route-is-unavailable"),
         row("of a file", get("middlewares-file.test/x")).unserved().differs("broken-route-is-unavailable"),
