@@ -6,6 +6,7 @@
 mod address_filter;
 mod basic_auth;
 mod concurrency_limit;
+mod cors;
 mod header_rules;
 mod passage;
 mod pattern;
@@ -13,6 +14,7 @@ mod rate_limit;
 mod redirect;
 mod rewrite;
 mod source;
+mod timeouts;
 
 use std::sync::Arc;
 
@@ -21,6 +23,7 @@ use sluice_proto::{Policy, PolicyAction};
 use crate::policy::address_filter::AddressFilter;
 use crate::policy::basic_auth::BasicAuth;
 use crate::policy::concurrency_limit::ConcurrencyLimit;
+use crate::policy::cors::Cors;
 use crate::policy::header_rules::HeaderRules;
 use crate::policy::rate_limit::RateLimit;
 use crate::policy::redirect::Redirect;
@@ -29,6 +32,7 @@ use crate::policy::rewrite::Rewrite;
 pub(crate) use crate::policy::basic_auth::Checkers;
 pub(crate) use crate::policy::concurrency_limit::Permit;
 pub(crate) use crate::policy::passage::{Asked, Passage};
+pub(crate) use crate::policy::timeouts::RouteTimeouts;
 
 /// A policy, ready to run.
 pub(crate) struct ServedPolicy {
@@ -42,10 +46,12 @@ enum Action {
     AddressFilter(AddressFilter),
     BasicAuth(BasicAuth),
     ConcurrencyLimit(ConcurrencyLimit),
+    Cors(Cors),
     HeaderRules(HeaderRules),
     RateLimit(RateLimit),
     Redirect(Redirect),
     Rewrite(Rewrite),
+    Timeouts(sluice_proto::RouteTimeouts),
 }
 
 /// Why a policy cannot be served: whoever wrote it is at fault, or the control plane knows more kinds than this build.
@@ -68,6 +74,10 @@ pub(crate) enum InvalidPolicy {
     Path(String),
     #[error("{0:?} is not a host")]
     Host(String),
+    #[error(
+        "{0:?} is not an origin; write scheme://host or scheme://host:port, without a path, or \"*\" for all"
+    )]
+    Origin(String),
     #[error("{0} is not a status that it may answer")]
     Status(u16),
     #[error(
@@ -96,10 +106,12 @@ impl ServedPolicy {
             (PolicyAction::AddressFilter(filter), _) => {
                 Action::AddressFilter(AddressFilter::new(filter)?)
             }
+            (PolicyAction::Cors(cors), _) => Action::Cors(Cors::new(cors)?),
             (PolicyAction::BasicAuth(auth), _) => Action::BasicAuth(BasicAuth::new(auth)?),
             (PolicyAction::HeaderRules(rules), _) => Action::HeaderRules(HeaderRules::new(rules)?),
             (PolicyAction::Redirect(redirect), _) => Action::Redirect(Redirect::new(redirect)?),
             (PolicyAction::Rewrite(rewrite), _) => Action::Rewrite(Rewrite::new(rewrite)?),
+            (PolicyAction::Timeouts(timeouts), _) => Action::Timeouts(*timeouts),
             _ => return Err(InvalidPolicy::Unknown),
         };
         Ok(Self {

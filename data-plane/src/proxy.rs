@@ -26,6 +26,7 @@ mod upgrade;
 mod upstream;
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -33,10 +34,12 @@ use http::header::CONNECTION;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
+use tokio::time::{Instant, timeout_at};
 
 use crate::cores::{ClientConnection, Core, Phase, RequestInFlight};
 use crate::memory::Pressure;
 use crate::policy::{Asked, Passage};
+use crate::proxy::body::RequestBody;
 use crate::proxy::forward::{Forwarded, forward};
 use crate::proxy::respond::respond;
 use crate::proxy::response_body::ResponseBody;
@@ -45,7 +48,7 @@ use crate::serving::{Answer, Served, ServedBackend, ServedRoute, Shares};
 
 pub(crate) use crate::proxy::exchange::Exchange;
 pub(crate) use crate::proxy::forwarded::address_value;
-pub(crate) use crate::proxy::respond::Cause;
+pub(crate) use crate::proxy::respond::{Cause, Given};
 pub(crate) use crate::proxy::upstream::{Places, Pool};
 
 /// Answers a request.
@@ -101,6 +104,8 @@ async fn route_and_forward(
     exchange.aim(&target);
     let route = find(&served, exchange, &target, &request)?;
     let shares = available(&route, exchange)?;
+    let timeouts = route.timeouts.over(&served.settings.timeouts);
+    exchange.end_within(route.timeouts.request());
     let scheme = forwarded::scheme(connection, &client, &request);
     let upgrade = upgrade::wanted(&mut request);
     headers::prepare(&mut request, &target, upgrade.as_ref());
@@ -120,11 +125,29 @@ async fn route_and_forward(
         host: target.host(),
         authority: target.authority().to_str().unwrap_or_default(),
     };
-    passage
-        .enter(&route, &asked, exchange, &mut request)
-        .await?;
-    let backend = draw(shares, exchange)?;
-    forward(core, &served.settings, backend, exchange, request, upgrade).await
+    let idle = timeouts.request_body_idle;
+    let mut request = request.map(|incoming| RequestBody::new(incoming, connection, idle));
+    exchange.take_body(request.body().received());
+    let due = exchange.due();
+    let forwarding = async {
+        passage
+            .enter(&route, &asked, exchange, &mut request)
+            .await?;
+        let backend = draw(shares, exchange)?;
+        forward(core, &timeouts, backend, exchange, request, upgrade).await
+    };
+    by(due, forwarding).await
+}
+
+/// Returns what `work` does, unless the time of its route is over before.
+async fn by<T>(
+    due: Option<Instant>,
+    work: impl Future<Output = Result<T, Cause>>,
+) -> Result<T, Cause> {
+    match due {
+        Some(due) => (timeout_at(due, work).await).unwrap_or(Err(Cause::RequestTimeout)),
+        None => work.await,
+    }
 }
 
 fn find(

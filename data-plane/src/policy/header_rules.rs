@@ -100,7 +100,8 @@ pub(super) fn header_name(name: &str) -> Result<HeaderName, InvalidPolicy> {
     HeaderName::from_str(name).map_err(|_| InvalidPolicy::HeaderName(name.to_owned()))
 }
 
-fn header_value(value: &str) -> Result<HeaderValue, InvalidPolicy> {
+/// Parses a header's value.
+pub(super) fn header_value(value: &str) -> Result<HeaderValue, InvalidPolicy> {
     HeaderValue::from_str(value).map_err(|_| InvalidPolicy::HeaderValue(value.to_owned()))
 }
 

@@ -7,7 +7,8 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::{Request, Response};
+use http::header::ORIGIN;
+use http::{HeaderValue, Request, Response};
 use sluice_routing::ClientAddress;
 
 use crate::cores::{Core, Scheme};
@@ -37,6 +38,7 @@ struct Passed {
     route: Arc<ServedRoute>,
     count: usize,
     scheme: Scheme,
+    origin: Option<HeaderValue>,
 }
 
 impl Passage {
@@ -55,6 +57,7 @@ impl Passage {
             route: Arc::clone(route),
             count: 0,
             scheme: asked.scheme,
+            origin: request.headers().get(ORIGIN).cloned(),
         });
         for policy in &route.policies {
             let admitted = policy.action.admit(asked, exchange, request).await;
@@ -73,7 +76,7 @@ impl Passage {
             return;
         };
         for policy in passed.route.policies[..passed.count].iter().rev() {
-            policy.action.release(passed.scheme, response);
+            policy.action.release(&passed, response);
         }
     }
 }
@@ -93,16 +96,21 @@ impl Action {
                 exchange.hold(permit);
                 Ok(())
             }
+            Self::Cors(cors) => cors.admit(request),
             Self::HeaderRules(rules) => rules.admit(asked, request.headers_mut()),
             Self::RateLimit(limit) => limit.admit(asked, request.headers()).await,
             Self::Redirect(redirect) => redirect.admit(asked, request),
             Self::Rewrite(rewrite) => rewrite.admit(request),
+            // The route has them.
+            Self::Timeouts(_) => Ok(()),
         }
     }
 
-    fn release<B>(&self, scheme: Scheme, response: &mut Response<B>) {
-        if let Self::HeaderRules(rules) = self {
-            rules.release(scheme, response.headers_mut());
+    fn release<B>(&self, passed: &Passed, response: &mut Response<B>) {
+        match self {
+            Self::Cors(cors) => cors.release(passed.origin.as_ref(), response.headers_mut()),
+            Self::HeaderRules(rules) => rules.release(passed.scheme, response.headers_mut()),
+            _ => {}
         }
     }
 }

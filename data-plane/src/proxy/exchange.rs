@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::USER_AGENT;
 use http::{HeaderValue, Method, Request, StatusCode, Version};
@@ -24,6 +25,8 @@ use crate::serving::{Endpoint, Served, ServedRoute};
 pub(crate) struct Exchange {
     in_flight: RequestInFlight,
     started: Instant,
+    // When its response must have ended, if its route says so.
+    due: Option<Instant>,
     request_id: HeaderValue,
     status: Option<StatusCode>,
     counters: Option<Arc<RouteCounters>>,
@@ -60,6 +63,7 @@ impl Exchange {
         Box::new(Self {
             in_flight,
             started: Instant::now(),
+            due: None,
             request_id: HeaderValue::from_static("none"),
             status: None,
             counters: None,
@@ -142,6 +146,16 @@ impl Exchange {
         if let Some(log) = &mut self.log {
             log.user = Some(user);
         }
+    }
+
+    /// Has its response end within this time.
+    pub(super) fn end_within(&mut self, limit: Option<Duration>) {
+        self.due = limit.map(|limit| self.started + limit);
+    }
+
+    /// Returns when its response must have ended.
+    pub(super) const fn due(&self) -> Option<Instant> {
+        self.due
     }
 
     pub(super) fn take_backend(&mut self, backend: &BackendName) {

@@ -14,7 +14,7 @@ use std::time::Duration;
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
-use sluice_proto::{Settings, Timeouts};
+use sluice_proto::Timeouts;
 
 use crate::cores::Core;
 use crate::proxy::body::RequestBody;
@@ -42,16 +42,12 @@ pub(super) struct Forwarded {
 /// Forwards a request to an endpoint of `backend`.
 pub(super) async fn forward(
     core: &Rc<Core>,
-    settings: &Settings,
+    timeouts: &Timeouts,
     backend: &ServedBackend,
     exchange: &mut Exchange,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     wanted: Option<Wanted>,
 ) -> Result<Forwarded, Cause> {
-    let idle = settings.timeouts.request_body_idle;
-    let connection = exchange.connection();
-    let request = request.map(|incoming| RequestBody::new(incoming, connection, idle));
-    exchange.take_body(request.body().received());
     let mut request = for_protocol(request, backend.protocol)?;
     let mut tries = Tries::default();
     loop {
@@ -59,14 +55,14 @@ pub(super) async fn forward(
         exchange.try_endpoint(&endpoint);
         let attempt = Attempt {
             core,
-            settings,
+            timeouts,
             backend,
             fresh: tries.fresh,
         };
         match attempt.make(Arc::clone(&endpoint), request).await {
             Ok((response, lease)) => {
                 exchange.upstream_answered();
-                return Forwarded::of(response, lease, wanted, &settings.timeouts);
+                return Forwarded::of(response, lease, wanted, timeouts);
             }
             Err(failed) => request = tries.again(backend, &core.shared, &endpoint, failed)?,
         }

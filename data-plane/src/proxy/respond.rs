@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::proxy::exchange::Exchange;
 use crate::proxy::response_body::ResponseBody;
@@ -43,6 +43,7 @@ pub(crate) enum Cause {
         status: StatusCode,
         location: HeaderValue,
     },
+    Preflight(Box<Given>),
     // Whoever wrote the Ingress is at fault; the problem's code.
     Unavailable(Arc<str>),
     BackendMissing,
@@ -60,6 +61,16 @@ pub(crate) enum Cause {
     ResponseMalformed,
     ResponseTimeout,
     UpgradeRefused,
+    // All in all it took longer than its route allows.
+    RequestTimeout,
+}
+
+/// An answer that a policy has made: it is given as it is.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Given {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 // What the log calls it, the closest of the "Proxy Error Types" of RFC 9209, the status, and what strangers read.
@@ -81,7 +92,15 @@ impl Cause {
 
     /// Returns whether something went wrong.
     const fn is_fault(&self) -> bool {
-        !matches!(self, Self::Redirected { .. })
+        !matches!(self, Self::Redirected { .. } | Self::Preflight(_))
+    }
+
+    /// Returns the answer, if a policy has made it.
+    fn given(&self) -> Option<Given> {
+        match self {
+            Self::Preflight(given) => Some(Given::clone(given)),
+            _ => None,
+        }
     }
 
     /// Returns the headers that tell the client what to do.
@@ -123,6 +142,7 @@ impl Cause {
             Self::CredentialsWrong(_) => ("credentials_wrong", DENIED, S::UNAUTHORIZED, "the user name or the password is wrong"),
             Self::CredentialsBusy => ("credentials_busy", "proxy_internal_error", S::SERVICE_UNAVAILABLE, "too many passwords are checked; try again"),
             Self::Redirected { status, .. } => ("redirected", "", *status, "it is elsewhere"),
+            Self::Preflight(given) => ("preflight", "", given.status, ""),
             Self::Unavailable(_) => ("unavailable", CONFIGURATION, S::SERVICE_UNAVAILABLE, UNAVAILABLE),
             Self::BackendMissing => ("backend_missing", CONFIGURATION, S::SERVICE_UNAVAILABLE, UNAVAILABLE),
             Self::NoWeight => ("no_weight", CONFIGURATION, S::SERVICE_UNAVAILABLE, UNAVAILABLE),
@@ -136,7 +156,8 @@ impl Cause {
             Self::ConnectionClosed => ("connection_closed", "connection_terminated", S::BAD_GATEWAY, UNREACHABLE),
             Self::ResponseMalformed => ("response_malformed", "http_protocol_error", S::BAD_GATEWAY, UNREACHABLE),
             Self::UpgradeRefused => ("upgrade_refused", "http_upgrade_failed", S::BAD_GATEWAY, UNREACHABLE),
-            Self::ResponseTimeout => ("response_timeout", "http_response_timeout", S::GATEWAY_TIMEOUT, "the service did not answer in time"),
+            Self::ResponseTimeout => ("response_timeout", "http_response_timeout", S::GATEWAY_TIMEOUT, LATE),
+            Self::RequestTimeout => ("request_timeout", "http_response_timeout", S::GATEWAY_TIMEOUT, LATE),
         }
     }
 }
@@ -144,7 +165,7 @@ impl Cause {
 /// Returns the answer that this cause becomes.
 pub(super) fn respond(cause: Cause, mut exchange: Box<Exchange>) -> Response<ResponseBody> {
     let (_, proxy_error, status, reason) = cause.row();
-    let own = cause.headers();
+    let (own, given) = (cause.headers(), cause.given());
     let id = exchange
         .request_id()
         .to_str()
@@ -152,6 +173,13 @@ pub(super) fn respond(cause: Cause, mut exchange: Box<Exchange>) -> Response<Res
         .to_owned();
     if cause.is_fault() {
         exchange.fail(cause);
+    }
+    if let Some(given) = given {
+        let body = ResponseBody::own(given.body, exchange, status);
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        *response.headers_mut() = given.headers;
+        return response;
     }
     let text = format!(
         "{} {}: {reason} (request {id})\n",
@@ -180,4 +208,5 @@ const DENIED: &str = "http_request_denied";
 const CONFIGURATION: &str = "proxy_configuration_error";
 const UNAVAILABLE: &str = "the service is unavailable";
 const UNREACHABLE: &str = "the service cannot be reached";
+const LATE: &str = "the service did not answer in time";
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");

@@ -7,7 +7,7 @@ use sluice_routing::Routed;
 
 use crate::clock::unix_s;
 use crate::metrics::RouteCounters;
-use crate::policy::ServedPolicy;
+use crate::policy::{RouteTimeouts, ServedPolicy};
 use crate::serving::backend::ServedBackend;
 
 /// A route and who answers.
@@ -16,6 +16,8 @@ pub(crate) struct ServedRoute {
     pub(crate) answer: Answer,
     /// In the order in which they run.
     pub(crate) policies: Box<[Arc<ServedPolicy>]>,
+    /// What they say of how long things may take.
+    pub(crate) timeouts: RouteTimeouts,
     // Until when the certificate kept beyond its Secret is valid.
     certificate_ends_unix_s: Option<i64>,
 }
@@ -58,6 +60,7 @@ impl ServedRoute {
         Self {
             route,
             answer,
+            timeouts: RouteTimeouts::of(&policies),
             policies,
             certificate_ends_unix_s,
         }

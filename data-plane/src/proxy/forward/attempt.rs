@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
-use sluice_proto::{BackendProtocol, Settings};
+use sluice_proto::{BackendProtocol, Timeouts};
 use tokio::time::{Instant, timeout_at};
 
 use crate::cores::Core;
@@ -18,7 +18,7 @@ use crate::serving::{Endpoint, ServedBackend};
 /// One try at one endpoint.
 pub(super) struct Attempt<'a> {
     pub(super) core: &'a Rc<Core>,
-    pub(super) settings: &'a Settings,
+    pub(super) timeouts: &'a Timeouts,
     pub(super) backend: &'a ServedBackend,
     /// Whether a new connection is needed.
     pub(super) fresh: bool,
@@ -41,7 +41,7 @@ impl Attempt<'_> {
         request: Request<RequestBody>,
     ) -> Result<(Response<Incoming>, Lease), Failed> {
         let outstanding = Arc::clone(&endpoint).begin();
-        let timeouts = &self.settings.timeouts;
+        let timeouts = self.timeouts;
         let protocol = self.backend.protocol;
         let fresh = self.fresh || self.must_not_meet_an_end(request.method());
         let connecting = self

@@ -2,7 +2,9 @@
 
 mod access;
 mod changes;
+mod cors;
 mod limits;
+mod timeouts;
 
 use std::sync::Arc;
 
@@ -15,13 +17,14 @@ use sluice_proto::{
 
 use super::harness::*;
 
-/// An edge with the host `shop.example`, whose route has policies, and a backend that says what it was asked.
+/// An edge with the host `shop.example`, whose route has policies, and its backend.
 struct Guarded {
     edge: TestEdge,
-    _mirror: Backend,
+    backend: Backend,
 }
 
 impl Guarded {
+    /// With a backend that says what it was asked.
     async fn by(actions: impl IntoIterator<Item = PolicyAction>) -> Self {
         let mirror = Backend::start(|request| async move {
             let mut seen = format!("{} {}\n", request.method(), request.uri());
@@ -34,17 +37,19 @@ impl Guarded {
             response
         })
         .await;
+        Self::before(mirror, actions)
+    }
+
+    /// With this backend.
+    fn before(backend: Backend, actions: impl IntoIterator<Item = PolicyAction>) -> Self {
         let policies = policies(actions);
-        let mut resources = service("mirror", [mirror.address]).to_vec();
+        let mut resources = service("mirror", [backend.address]).to_vec();
         resources.push(guarded_route("shop.example", "mirror", &policies));
         resources.push(route("open.example", "/", "mirror"));
         resources.extend(policies);
         let mut edge = TestEdge::serving(resources);
         edge.settings(|settings| settings.access_log.enabled = true);
-        Self {
-            edge,
-            _mirror: mirror,
-        }
+        Self { edge, backend }
     }
 
     /// Believes the loopback in what it says of clients.
