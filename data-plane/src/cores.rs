@@ -16,6 +16,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Cache};
+use ipnet::IpNet;
 use rustls::ServerConfig;
 use tokio::runtime::Builder;
 use tokio::sync::{Notify, mpsc, watch};
@@ -42,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) most_connections: usize,
     /// Those of the connections to endpoints.
     pub(crate) places: Arc<Places>,
+    /// Addresses of this node that names which users wrote may resolve to.
+    pub(crate) reachable: Arc<[IpNet]>,
     /// How short memory is.
     pub(crate) pressure: PressureNow,
     pub(crate) tls: Arc<ServerConfig>,
@@ -154,7 +157,10 @@ impl CoreHandle {
                     here: RefCell::new(Rc::new(ServedHere(shared.served.load_full()))),
                     counters: counted,
                     lines,
-                    pool: Rc::new(Pool::new(Arc::clone(&shared.places))),
+                    pool: Rc::new(Pool::new(
+                        Arc::clone(&shared.places),
+                        Arc::clone(&shared.reachable),
+                    )),
                     shared,
                     connections: Registry::default(),
                     phase: Cell::new(Phase::Serving),

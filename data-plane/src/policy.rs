@@ -7,6 +7,7 @@ mod address_filter;
 mod basic_auth;
 mod concurrency_limit;
 mod cors;
+mod forward_auth;
 mod header_rules;
 mod passage;
 mod pattern;
@@ -24,10 +25,13 @@ use crate::policy::address_filter::AddressFilter;
 use crate::policy::basic_auth::BasicAuth;
 use crate::policy::concurrency_limit::ConcurrencyLimit;
 use crate::policy::cors::Cors;
+use crate::policy::forward_auth::ForwardAuth;
 use crate::policy::header_rules::HeaderRules;
 use crate::policy::rate_limit::RateLimit;
 use crate::policy::redirect::Redirect;
 use crate::policy::rewrite::Rewrite;
+
+use crate::proxy::InvalidService;
 
 pub(crate) use crate::policy::basic_auth::Checkers;
 pub(crate) use crate::policy::concurrency_limit::Permit;
@@ -47,6 +51,7 @@ enum Action {
     BasicAuth(BasicAuth),
     ConcurrencyLimit(ConcurrencyLimit),
     Cors(Cors),
+    ForwardAuth(Box<ForwardAuth>),
     HeaderRules(HeaderRules),
     RateLimit(RateLimit),
     Redirect(Redirect),
@@ -84,6 +89,8 @@ pub(crate) enum InvalidPolicy {
         "the password of {0:?} is hashed in a way that is not known here: bcrypt ($2y$), apr1 ($apr1$) and {{SHA}} are"
     )]
     Hash(String),
+    #[error(transparent)]
+    Service(#[from] InvalidService),
     #[error("this build does not know such a policy yet")]
     Unknown,
 }
@@ -107,6 +114,9 @@ impl ServedPolicy {
                 Action::AddressFilter(AddressFilter::new(filter)?)
             }
             (PolicyAction::Cors(cors), _) => Action::Cors(Cors::new(cors)?),
+            (PolicyAction::ForwardAuth(auth), _) => {
+                Action::ForwardAuth(Box::new(ForwardAuth::new(auth)?))
+            }
             (PolicyAction::BasicAuth(auth), _) => Action::BasicAuth(BasicAuth::new(auth)?),
             (PolicyAction::HeaderRules(rules), _) => Action::HeaderRules(HeaderRules::new(rules)?),
             (PolicyAction::Redirect(redirect), _) => Action::Redirect(Redirect::new(redirect)?),

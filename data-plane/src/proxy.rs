@@ -20,6 +20,7 @@ mod headers;
 mod request_id;
 mod respond;
 mod response_body;
+mod subrequest;
 mod target;
 mod tunnel;
 mod upgrade;
@@ -39,17 +40,19 @@ use tokio::time::{Instant, timeout_at};
 use crate::cores::{ClientConnection, Core, Phase, RequestInFlight};
 use crate::memory::Pressure;
 use crate::policy::{Asked, Passage};
-use crate::proxy::body::RequestBody;
 use crate::proxy::forward::{Forwarded, forward};
 use crate::proxy::respond::respond;
 use crate::proxy::response_body::ResponseBody;
 use crate::proxy::target::Target;
 use crate::serving::{Answer, Served, ServedBackend, ServedRoute, Shares};
 
+pub(crate) use crate::proxy::body::{NotKept, RequestBody};
 pub(crate) use crate::proxy::exchange::Exchange;
 pub(crate) use crate::proxy::forwarded::address_value;
+pub(crate) use crate::proxy::headers::remove_connection_headers;
 pub(crate) use crate::proxy::respond::{Cause, Given};
-pub(crate) use crate::proxy::upstream::{Places, Pool};
+pub(crate) use crate::proxy::subrequest::{InvalidService, Patience, Service, Unanswered};
+pub(crate) use crate::proxy::upstream::{ClientTls, Places, Pool};
 
 /// Answers a request.
 pub(crate) async fn answer(
@@ -124,6 +127,7 @@ async fn route_and_forward(
         scheme,
         host: target.host(),
         authority: target.authority().to_str().unwrap_or_default(),
+        uri: request.uri().clone(),
     };
     let idle = timeouts.request_body_idle;
     let mut request = request.map(|incoming| RequestBody::new(incoming, connection, idle));

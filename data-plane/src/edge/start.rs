@@ -36,6 +36,7 @@ impl Edge {
             served,
             most_connections: config.most_connections,
             places: Places::new(config.most_connections),
+            reachable: config.reachable.into(),
             pressure: PressureNow::default(),
             endpoints_stale: AtomicBool::new(false),
             endpoints_unsure: AtomicBool::new(false),

@@ -106,7 +106,7 @@ pub(super) fn header_value(value: &str) -> Result<HeaderValue, InvalidPolicy> {
 }
 
 // What frames a message is not for a user to change: two programs would read it differently.
-fn is_of_the_connection(name: &HeaderName) -> bool {
+pub(super) fn is_of_the_connection(name: &HeaderName) -> bool {
     RESERVED.contains(&name.as_str())
 }
 

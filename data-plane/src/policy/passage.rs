@@ -8,12 +8,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::header::ORIGIN;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, Uri};
 use sluice_routing::ClientAddress;
 
 use crate::cores::{Core, Scheme};
 use crate::policy::Action;
-use crate::proxy::{Cause, Exchange};
+use crate::policy::forward_auth::Cookies;
+use crate::proxy::{Cause, Exchange, RequestBody};
 use crate::serving::ServedRoute;
 
 /// Who asks for what, as far as policies want to know.
@@ -26,6 +27,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) host: &'a str,
     /// As the client wrote it.
     pub(crate) authority: &'a str,
+    /// As the client wrote it, whatever policies make of it.
+    pub(crate) uri: Uri,
 }
 
 /// How far a request has come.
@@ -39,16 +42,18 @@ struct Passed {
     count: usize,
     scheme: Scheme,
     origin: Option<HeaderValue>,
+    // Those of each policy that has some, by its place.
+    cookies: Vec<(usize, Cookies)>,
 }
 
 impl Passage {
     /// Takes a request through the policies of its route; as the error, what one of them has against it.
-    pub(crate) async fn enter<B>(
+    pub(crate) async fn enter(
         &mut self,
         route: &Arc<ServedRoute>,
         asked: &Asked<'_>,
         exchange: &mut Exchange,
-        request: &mut Request<B>,
+        request: &mut Request<RequestBody>,
     ) -> Result<(), Cause> {
         if route.policies.is_empty() {
             return Ok(());
@@ -58,9 +63,10 @@ impl Passage {
             count: 0,
             scheme: asked.scheme,
             origin: request.headers().get(ORIGIN).cloned(),
+            cookies: Vec::new(),
         });
         for policy in &route.policies {
-            let admitted = policy.action.admit(asked, exchange, request).await;
+            let admitted = policy.action.admit(asked, passed, exchange, request).await;
             if admitted.is_err() {
                 exchange.refused_by(&policy.name);
             }
@@ -75,18 +81,20 @@ impl Passage {
         let Some(passed) = self.passed else {
             return;
         };
-        for policy in passed.route.policies[..passed.count].iter().rev() {
-            policy.action.release(&passed, response);
+        let policies = passed.route.policies[..passed.count].iter();
+        for (place, policy) in policies.enumerate().rev() {
+            policy.action.release(&passed, place, response);
         }
     }
 }
 
 impl Action {
-    async fn admit<B>(
+    async fn admit(
         &self,
         asked: &Asked<'_>,
+        passed: &mut Passed,
         exchange: &mut Exchange,
-        request: &mut Request<B>,
+        request: &mut Request<RequestBody>,
     ) -> Result<(), Cause> {
         match self {
             Self::AddressFilter(filter) => filter.admit(asked),
@@ -97,6 +105,11 @@ impl Action {
                 Ok(())
             }
             Self::Cors(cors) => cors.admit(request),
+            Self::ForwardAuth(auth) => {
+                let cookies = auth.admit(asked, exchange, request).await?;
+                passed.cookies.push((passed.count, cookies));
+                Ok(())
+            }
             Self::HeaderRules(rules) => rules.admit(asked, request.headers_mut()),
             Self::RateLimit(limit) => limit.admit(asked, request.headers()).await,
             Self::Redirect(redirect) => redirect.admit(asked, request),
@@ -106,9 +119,13 @@ impl Action {
         }
     }
 
-    fn release<B>(&self, passed: &Passed, response: &mut Response<B>) {
+    fn release<B>(&self, passed: &Passed, place: usize, response: &mut Response<B>) {
         match self {
             Self::Cors(cors) => cors.release(passed.origin.as_ref(), response.headers_mut()),
+            Self::ForwardAuth(auth) => {
+                let own = passed.cookies.iter().filter(|(of, _)| *of == place);
+                own.for_each(|(_, cookies)| auth.release(cookies, response.headers_mut()));
+            }
             Self::HeaderRules(rules) => rules.release(passed.scheme, response.headers_mut()),
             _ => {}
         }

@@ -38,6 +38,17 @@ pub(crate) enum Cause {
     CredentialsMissing(HeaderValue),
     CredentialsWrong(HeaderValue),
     CredentialsBusy,
+    // A service that decides has, or cannot be asked.
+    AuthDenied(Box<Given>),
+    AuthBodyTooLarge,
+    AuthAnswerTooLarge,
+    AuthBusy,
+    AuthTimeout,
+    AuthProhibited,
+    AuthUnresolved,
+    AuthUnreachable,
+    AuthUntrusted,
+    AuthBroken,
     // A policy answers it, and nothing is wrong.
     Redirected {
         status: StatusCode,
@@ -57,6 +68,7 @@ pub(crate) enum Cause {
     ConnectRefused,
     ConnectTimeout,
     ConnectFailed,
+    TlsFailed,
     ConnectionClosed,
     ResponseMalformed,
     ResponseTimeout,
@@ -98,7 +110,7 @@ impl Cause {
     /// Returns the answer, if a policy has made it.
     fn given(&self) -> Option<Given> {
         match self {
-            Self::Preflight(given) => Some(Given::clone(given)),
+            Self::Preflight(given) | Self::AuthDenied(given) => Some(Given::clone(given)),
             _ => None,
         }
     }
@@ -141,6 +153,16 @@ impl Cause {
             Self::CredentialsMissing(_) => ("credentials_missing", DENIED, S::UNAUTHORIZED, "a user name and a password are needed"),
             Self::CredentialsWrong(_) => ("credentials_wrong", DENIED, S::UNAUTHORIZED, "the user name or the password is wrong"),
             Self::CredentialsBusy => ("credentials_busy", "proxy_internal_error", S::SERVICE_UNAVAILABLE, "too many passwords are checked; try again"),
+            Self::AuthDenied(given) => ("auth_denied", "", given.status, ""),
+            Self::AuthBodyTooLarge => ("auth_body_too_large", DENIED, S::UNAUTHORIZED, "the request's body is too large to be checked"),
+            Self::AuthAnswerTooLarge => ("auth_answer_too_large", DENIED, S::UNAUTHORIZED, UNCHECKED),
+            Self::AuthBusy => ("auth_busy", "connection_limit_reached", S::SERVICE_UNAVAILABLE, UNCHECKED),
+            Self::AuthTimeout => ("auth_timeout", "http_response_timeout", S::SERVICE_UNAVAILABLE, UNCHECKED),
+            Self::AuthProhibited => ("auth_address_prohibited", "destination_ip_prohibited", S::SERVICE_UNAVAILABLE, UNCHECKED),
+            Self::AuthUnresolved => ("auth_name_unresolved", "dns_error", S::SERVICE_UNAVAILABLE, UNCHECKED),
+            Self::AuthUnreachable => ("auth_unreachable", "destination_unavailable", S::SERVICE_UNAVAILABLE, UNCHECKED),
+            Self::AuthUntrusted => ("auth_tls_failed", "tls_certificate_error", S::SERVICE_UNAVAILABLE, UNCHECKED),
+            Self::AuthBroken => ("auth_answer_broken", "http_response_incomplete", S::SERVICE_UNAVAILABLE, UNCHECKED),
             Self::Redirected { status, .. } => ("redirected", "", *status, "it is elsewhere"),
             Self::Preflight(given) => ("preflight", "", given.status, ""),
             Self::Unavailable(_) => ("unavailable", CONFIGURATION, S::SERVICE_UNAVAILABLE, UNAVAILABLE),
@@ -153,6 +175,7 @@ impl Cause {
             Self::ConnectRefused => ("connect_refused", "connection_refused", S::BAD_GATEWAY, UNREACHABLE),
             Self::ConnectTimeout => ("connect_timeout", "connection_timeout", S::BAD_GATEWAY, UNREACHABLE),
             Self::ConnectFailed => ("connect_failed", "destination_ip_unroutable", S::BAD_GATEWAY, UNREACHABLE),
+            Self::TlsFailed => ("tls_failed", "tls_certificate_error", S::BAD_GATEWAY, UNREACHABLE),
             Self::ConnectionClosed => ("connection_closed", "connection_terminated", S::BAD_GATEWAY, UNREACHABLE),
             Self::ResponseMalformed => ("response_malformed", "http_protocol_error", S::BAD_GATEWAY, UNREACHABLE),
             Self::UpgradeRefused => ("upgrade_refused", "http_upgrade_failed", S::BAD_GATEWAY, UNREACHABLE),
@@ -208,5 +231,6 @@ const DENIED: &str = "http_request_denied";
 const CONFIGURATION: &str = "proxy_configuration_error";
 const UNAVAILABLE: &str = "the service is unavailable";
 const UNREACHABLE: &str = "the service cannot be reached";
+const UNCHECKED: &str = "it cannot be checked whether the request may pass";
 const LATE: &str = "the service did not answer in time";
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::clock::uptime_ms;
+use crate::proxy::ClientTls;
 
 /// One endpoint. It keeps its identity while its backend keeps its address, and with it its load and its pools.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub(crate) struct Endpoint {
     pub(crate) id: u64,
     /// Where it is.
     pub(crate) address: EndpointAddress,
+    /// How it is spoken to, if not in clear.
+    pub(crate) tls: Option<ClientTls>,
     outstanding: AtomicU32,
     connect_errors_in_a_row: AtomicU32,
     ejected_until_ms: AtomicU64,
@@ -39,10 +42,16 @@ impl Endpoint {
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             address,
+            tls: None,
             outstanding: AtomicU32::new(0),
             connect_errors_in_a_row: AtomicU32::new(0),
             ejected_until_ms: AtomicU64::new(0),
         }
+    }
+
+    /// Returns the same, spoken to like this.
+    pub(crate) fn spoken_to(self, tls: Option<ClientTls>) -> Self {
+        Self { tls, ..self }
     }
 
     /// Returns how many requests it has not answered yet.

@@ -3,6 +3,7 @@
 mod access;
 mod changes;
 mod cors;
+mod forward_auth;
 mod limits;
 mod timeouts;
 
@@ -47,7 +48,7 @@ impl Guarded {
         resources.push(guarded_route("shop.example", "mirror", &policies));
         resources.push(route("open.example", "/", "mirror"));
         resources.extend(policies);
-        let mut edge = TestEdge::serving(resources);
+        let mut edge = TestEdge::reaching_loopback().with(resources);
         edge.settings(|settings| settings.access_log.enabled = true);
         Self { edge, backend }
     }
