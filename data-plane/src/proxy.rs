@@ -28,6 +28,7 @@ mod upstream;
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -140,13 +141,13 @@ async fn route_and_forward(
         let backend = draw(shares, exchange)?;
         forward(core, &timeouts, backend, exchange, request, upgrade).await
     };
-    by(due, forwarding).await
+    by(due, pin!(forwarding)).await
 }
 
 /// Returns what `work` does, unless the time of its route is over before.
 async fn by<T>(
     due: Option<Instant>,
-    work: impl Future<Output = Result<T, Cause>>,
+    work: Pin<&mut impl Future<Output = Result<T, Cause>>>,
 ) -> Result<T, Cause> {
     match due {
         Some(due) => (timeout_at(due, work).await).unwrap_or(Err(Cause::RequestTimeout)),

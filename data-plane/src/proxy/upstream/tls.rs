@@ -1,5 +1,6 @@
 //! TLS towards a server behind the edge: which certificate it has to show, and which one it is shown.
 
+use std::fmt;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -20,8 +21,7 @@ use tokio_rustls::client::TlsStream;
 use crate::proxy::respond::Cause;
 use crate::serving::provider;
 
-/// How a server is spoken to by TLS.
-#[derive(Clone, Debug)]
+/// How a server is spoken to by TLS. `Debug` does not show the key.
 pub(crate) struct ClientTls {
     config: Arc<ClientConfig>,
     name: ServerName<'static>,
@@ -77,6 +77,14 @@ impl ClientTls {
             tracing::debug!(%error, "a TLS handshake with a server has failed");
             Cause::TlsFailed
         })
+    }
+}
+
+impl fmt::Debug for ClientTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientTls")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
