@@ -18,13 +18,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         .build_client(grpc)
         .build_server(grpc)
         .bytes(".")
-        .skip_debug([".sluice.v1.CertificateMaterial", ".sluice.v1.Resource"])
+        .skip_debug([
+            ".sluice.v1.CertificateMaterial",
+            ".sluice.v1.Credential",
+            ".sluice.v1.Resource",
+            ".sluice.v1.UpstreamTls",
+        ])
         .compile_fds(descriptors)?;
     Ok(())
 }
 
-const FILES: [&str; 3] = [
+const FILES: [&str; 4] = [
     "sluice/v1/resource.proto",
+    "sluice/v1/policy.proto",
     "sluice/v1/stream.proto",
     "sluice/v1/introspection.proto",
 ];

@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::{Node, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use kube::api::ApiResource;
+use sluice_translate::{Custom, Middleware, SettingsKind};
 
 pub(crate) const INGRESS_CLASS: &str = "IngressClass";
 pub(crate) const INGRESS: &str = "Ingress";
@@ -13,6 +14,15 @@ pub(crate) const SERVICE: &str = "Service";
 pub(crate) const ENDPOINT_SLICE: &str = "EndpointSlice";
 pub(crate) const SECRET: &str = "Secret";
 pub(crate) const NODE: &str = "Node";
+pub(crate) const SETTINGS: &str = "Settings";
+pub(crate) const MIDDLEWARE: &str = "Middleware";
+/// The kinds that what is served need not wait for: the API server may not know them, or forbid them.
+const OPTIONAL: [&str; 3] = [NODE, SETTINGS, MIDDLEWARE];
+
+/// Returns whether what is served need not wait for objects of this kind.
+pub(crate) fn is_optional(kind: &str) -> bool {
+    OPTIONAL.contains(&kind)
+}
 
 /// Returns group, version and plural of a kind, if Sluice reads it.
 pub(crate) fn resource(kind: &str) -> Option<ApiResource> {
@@ -23,6 +33,8 @@ pub(crate) fn resource(kind: &str) -> Option<ApiResource> {
         ENDPOINT_SLICE => ApiResource::erase::<EndpointSlice>(&()),
         SECRET => ApiResource::erase::<Secret>(&()),
         NODE => ApiResource::erase::<Node>(&()),
+        SETTINGS => ApiResource::erase::<Custom<SettingsKind>>(&()),
+        MIDDLEWARE => ApiResource::erase::<Middleware>(&()),
         _ => return None,
     })
 }

@@ -74,7 +74,7 @@ impl Reconcile {
         let mut objects = Objects::default();
         let dirty = objects.follow_settings(&current.settings);
         let mut board = Board::default();
-        board.follow_settings(&current.settings.status, &objects);
+        board.follow_settings(&objects);
         let mut default_certificate = identity.follow_default_certificate();
         let options = Arc::new(Options {
             settings: (*current.settings).clone(),
@@ -207,7 +207,7 @@ impl Reconcile {
         self.dirty = change.max(Change::Everything);
         let objects = &self.objects;
         self.board
-            .send_if_modified(|board| board.follow_settings(&current.settings.status, objects));
+            .send_if_modified(|board| board.follow_settings(objects));
     }
 
     fn look_up_secrets(&mut self) {
@@ -241,7 +241,7 @@ impl Reconcile {
         let translated = tokio::task::spawn_blocking(move || {
             let changed = objects.take_changed();
             let translation = match last {
-                Some(last) => retranslate(&objects, &options, &last.translation, changed),
+                Some(last) => retranslate(&objects, &last.translation, changed),
                 None => translate(&objects, &options),
             };
             (objects, translation)

@@ -43,6 +43,12 @@ pub(crate) struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) route: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    /// The policy that answered instead of the backend.
+    pub(crate) policy: Option<&'a str>,
+    /// The user's name, where a policy has asked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) user: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) backend: Option<&'a str>,
     /// The endpoint tried last.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,6 +88,8 @@ impl<'a> Line<'a> {
             namespace: None,
             ingress: None,
             route: None,
+            policy: None,
+            user: None,
             backend: None,
             endpoint: None,
             tries: 0,

@@ -315,6 +315,7 @@ fn edge_config(args: &RunArgs) -> anyhow::Result<EdgeConfig> {
         listen: listen
             .map(|listen| (listen.name.clone(), listen.address))
             .collect(),
+        reachable: args.reachable.clone(),
         access_log: Box::new(std::io::stdout()),
     })
 }

@@ -2,12 +2,13 @@
 //!
 //! It does not contain what the control plane decides: that comes over the stream.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{ArgMatches, Args as _, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use ipnet::IpNet;
 
 /// What the program is told.
 #[derive(Clone, Debug)]
@@ -113,6 +114,18 @@ pub struct RunArgs {
         default_value = "on"
     )]
     pub hand_over: OnOff,
+
+    /// An address or a range of this node that names which users write (external names, services that are asked whether a
+    /// request may pass) may resolve to. Default: none, for there is more behind them than was meant for strangers. Several
+    /// are separated by commas, or the flag is repeated.
+    #[arg(
+        long,
+        env = "SLUICE_REACHABLE",
+        value_name = "RANGE",
+        value_delimiter = ',',
+        value_parser = range
+    )]
+    pub reachable: Vec<IpNet>,
 
     /// How many cores serve. Default: all that this process may use.
     #[arg(long, env = "SLUICE_CORES", value_name = "N")]
@@ -229,6 +242,12 @@ const ADMIN_SOCKET: &str = "admin.sock";
 const ABOUT: &str = "Proxies the traffic of one node by the snapshot that the control plane sends";
 const MORE: &str = "Without a command it runs, until SIGTERM or SIGINT: then it finishes what is in flight and ends. The \
                     commands ask the one that runs, over its admin socket.";
+
+fn range(text: &str) -> Result<IpNet, String> {
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    let range = text.parse().or_else(|_| address());
+    range.map_err(|_| "expected an address or a range, such as 10.0.0.0/8".to_owned())
+}
 
 fn host_and_port(text: &str) -> Result<String, String> {
     let split = text.rsplit_once(':');

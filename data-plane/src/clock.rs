@@ -1,14 +1,19 @@
 //! Time as the request path counts it: milliseconds that fit into an atomic, and seconds since 1970 for certificates.
 
 use std::sync::LazyLock;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
-/// Returns the milliseconds since this process first asked.
-pub(crate) fn uptime_ms() -> u64 {
+/// Returns the time since this process first asked.
+pub(crate) fn uptime() -> Duration {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-    u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX)
+    START.elapsed()
+}
+
+/// Returns the same in milliseconds.
+pub(crate) fn uptime_ms() -> u64 {
+    u64::try_from(uptime().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Returns the seconds since 1970.

@@ -1,6 +1,7 @@
 //! The cores: one thread each, with a single-threaded runtime and its own connections, pools and counters, so that a
 //! request takes no lock and wakes no other thread.
 
+mod client_chain;
 mod connection;
 mod registry;
 mod serve;
@@ -16,7 +17,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Cache};
-use rustls::ServerConfig;
+use ipnet::IpNet;
 use tokio::runtime::Builder;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::LocalSet;
@@ -28,9 +29,12 @@ use crate::cores::registry::Registry;
 use crate::listener::OpenedBy;
 use crate::memory::PressureNow;
 use crate::metrics::{CoreCounters, RouteCounters};
+use crate::policy::Checkers;
 use crate::proxy::{Places, Pool};
 use crate::serving::Served;
+use crate::tls::ClientTls;
 
+pub(crate) use crate::cores::client_chain::ClientChain;
 pub(crate) use crate::cores::connection::{ClientConnection, PieceSent, RequestInFlight, Scheme};
 pub(crate) use crate::cores::serve::LocalExecutor;
 
@@ -41,9 +45,11 @@ pub(crate) struct Shared {
     pub(crate) most_connections: usize,
     /// Those of the connections to endpoints.
     pub(crate) places: Arc<Places>,
+    /// Addresses of this node that names which users wrote may resolve to.
+    pub(crate) reachable: Arc<[IpNet]>,
     /// How short memory is.
     pub(crate) pressure: PressureNow,
-    pub(crate) tls: Arc<ServerConfig>,
+    pub(crate) tls: ClientTls,
     /// Whether endpoints may be somebody else's by now.
     pub(crate) endpoints_stale: AtomicBool,
     /// Whether nobody says that endpoints are current: one that cannot be reached may have been replaced.
@@ -52,6 +58,8 @@ pub(crate) struct Shared {
     pub(crate) phase: watch::Sender<Phase>,
     /// Told whenever a connection has ended.
     pub(crate) connection_ended: Notify,
+    /// Who checks passwords.
+    pub(crate) checkers: Checkers,
     /// Counts the requests that no route takes.
     pub(crate) no_route: Arc<RouteCounters>,
 }
@@ -151,7 +159,10 @@ impl CoreHandle {
                     here: RefCell::new(Rc::new(ServedHere(shared.served.load_full()))),
                     counters: counted,
                     lines,
-                    pool: Rc::new(Pool::new(Arc::clone(&shared.places))),
+                    pool: Rc::new(Pool::new(
+                        Arc::clone(&shared.places),
+                        Arc::clone(&shared.reachable),
+                    )),
                     shared,
                     connections: Registry::default(),
                     phase: Cell::new(Phase::Serving),
@@ -264,7 +275,7 @@ impl Core {
     fn tick(&self) {
         self.lines.flush();
         let served = self.served();
-        let timeouts = &served.settings.timeouts;
+        let timeouts = &served.edge.settings.timeouts;
         let pressure = self.shared.pressure.load();
         self.connections
             .close_overdue(timeouts, pressure, &self.counters);

@@ -16,6 +16,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use sluice_proto::{Difference, Problem, Refusal, ResourceKey, Settings, Snapshot};
 
 use crate::access_log::Writer;
@@ -37,6 +38,8 @@ pub struct EdgeConfig {
     pub most_connections: usize,
     /// Where to bind listeners, by name, instead of at the address that the control plane sends; port 0 takes a free one.
     pub listen: BTreeMap<String, SocketAddr>,
+    /// Addresses of this node that names which users write may resolve to; all others of the node are refused.
+    pub reachable: Vec<IpNet>,
     /// Where the lines of the access log go.
     pub access_log: Box<dyn io::Write + Send>,
 }

@@ -26,6 +26,7 @@ mod listener;
 pub mod log;
 mod memory;
 pub mod metrics;
+mod policy;
 mod proxy;
 mod serving;
 mod sync;

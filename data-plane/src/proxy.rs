@@ -4,7 +4,7 @@
 //! Everything here runs on the core that has the client's connection.
 //!
 //! What a backend may rely on: the request target, `Host` and all headers between the two ends come as the client sent
-//! them. Paths are compared and passed on byte by byte: no escape is decoded, no dot segment removed. `X-Forwarded-For`,
+//! them, but for the path, which is normalised before it is compared ([`normalised_path`]). `X-Forwarded-For`,
 //! `-Proto`, `-Host` and `-Port`, `X-Real-IP` and `X-Request-Id` are set here (see `forwarded`); `Forwarded` is never
 //! passed on.
 //!
@@ -20,31 +20,42 @@ mod headers;
 mod request_id;
 mod respond;
 mod response_body;
+mod subrequest;
 mod target;
 mod tunnel;
 mod upgrade;
 mod upstream;
 
+use std::borrow::Cow;
 use std::convert::Infallible;
+use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use http::header::CONNECTION;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use http_body::Body;
 use hyper::body::Incoming;
+use sluice_proto::normalised_path;
+use tokio::time::{Instant, timeout_at};
 
 use crate::cores::{ClientConnection, Core, Phase, RequestInFlight};
 use crate::memory::Pressure;
-use crate::proxy::exchange::Exchange;
-use crate::proxy::forward::{Forwarded, forward};
-use crate::proxy::respond::{Cause, respond};
+use crate::policy::{Asked, Passage};
+use crate::proxy::forward::{Destination, Forwarded, forward};
+use crate::proxy::respond::respond;
 use crate::proxy::response_body::ResponseBody;
 use crate::proxy::target::Target;
-use crate::serving::{Answer, Served, ServedRoute, Share, Shares};
+use crate::serving::{Affinity, Answer, Drawn, Served, ServedRoute, Shares};
 
+pub(crate) use crate::proxy::body::{NotKept, RequestBody};
+pub(crate) use crate::proxy::exchange::Exchange;
 pub(crate) use crate::proxy::forwarded::address_value;
-pub(crate) use crate::proxy::upstream::{Places, Pool};
+pub(crate) use crate::proxy::headers::remove_connection_headers;
+pub(crate) use crate::proxy::respond::{Cause, Given};
+pub(crate) use crate::proxy::subrequest::{InvalidService, Patience, Service, Unanswered};
+pub(crate) use crate::proxy::upstream::{ClientTls, Places, Pool};
 
 /// Answers a request.
 pub(crate) async fn answer(
@@ -59,10 +70,13 @@ pub(crate) async fn answer(
         connection.finish();
     }
     let mut exchange = Exchange::begin(RequestInFlight::begin(&core, &connection));
-    let mut response = match route_and_forward(&core, &connection, &mut exchange, request).await {
+    let mut passage = Passage::default();
+    let forwarded = route_and_forward(&core, &connection, &mut exchange, &mut passage, request);
+    let mut response = match forwarded.await {
         Ok(forwarded) => forwarded.into_response(exchange),
         Err(cause) => respond(cause, exchange),
     };
+    passage.leave(&mut response);
     let ends = response.status() != StatusCode::SWITCHING_PROTOCOLS;
     if is_http1 && ends && core.phase() != Phase::Serving {
         let close = HeaderValue::from_static("close");
@@ -75,29 +89,32 @@ async fn route_and_forward(
     core: &Rc<Core>,
     connection: &Rc<ClientConnection>,
     exchange: &mut Exchange,
+    passage: &mut Passage,
     mut request: Request<Incoming>,
 ) -> Result<Forwarded, Cause> {
     if core.shared.pressure.load() == Pressure::Scarce {
         return Err(Cause::MemoryShort);
     }
+    normalise(&mut request)?;
     let served = core.served();
-    let client = forwarded::client(&served, connection, &request);
-    exchange.identify(&served, &client, &request);
-    let limit = served.settings.limits.header_count as usize;
-    // HTTP/1.1 has counted while parsing; HTTP/2 has not.
-    if request.headers().len() > limit {
-        return Err(Cause::HeaderCount);
-    }
-    if request.method() == Method::CONNECT {
-        return Err(Cause::Connect);
-    }
-    let target = Target::of(&request)?;
-    exchange.aim(&target);
-    let route = find(&served, exchange, &target, &request)?;
-    let share = draw(&route, exchange)?;
-    let Some(backend) = &share.backend else {
-        return Err(Cause::BackendMissing);
+    let target = Target::of(&request);
+    let route = find(&served, &target, &request);
+    // Whom to believe is known only with the route.
+    let settings = match &route {
+        Ok(route) => route.settings(&served.edge),
+        Err(_) => &served.edge,
     };
+    let client = forwarded::client(&settings.trusted, connection, &request);
+    exchange.identify(&settings.settings, &client, &request);
+    check(&served, &request)?;
+    let target = target?;
+    exchange.aim(&target);
+    let route = route?;
+    exchange.take_route(route);
+    let shares = available(route, exchange)?;
+    let timeouts = route.timeouts.over(&settings.settings.timeouts);
+    exchange.end_within(route.timeouts.request());
+    let scheme = forwarded::scheme(connection, &client, &request);
     let upgrade = upgrade::wanted(&mut request);
     headers::prepare(&mut request, &target, upgrade.as_ref());
     forwarded::name_client(
@@ -106,49 +123,112 @@ async fn route_and_forward(
         &client,
         &target,
         exchange.request_id(),
-        &served,
+        &settings.trusted,
     );
-    forward(core, &served.settings, backend, exchange, request, upgrade).await
+    let asked = Asked {
+        core,
+        connection,
+        peer: connection.peer,
+        client: &client,
+        scheme,
+        host: target.host(),
+        authority: target.authority().to_str().unwrap_or_default(),
+        uri: request.uri().clone(),
+    };
+    let idle = timeouts.request_body_idle;
+    let mut request = request.map(|incoming| RequestBody::new(incoming, connection, idle));
+    exchange.take_body(request.body().received());
+    let due = exchange.due();
+    let forwarding = async {
+        passage.enter(route, &asked, exchange, &mut request).await?;
+        let affinity = route.affinity.as_ref();
+        let drawn = draw(shares, affinity, exchange, request.headers())?;
+        let destination = Destination::of(&drawn, affinity)?;
+        forward(core, &timeouts, destination, exchange, request, upgrade).await
+    };
+    by(due, forwarding).await
 }
 
-fn find(
-    served: &Served,
-    exchange: &mut Exchange,
-    target: &Target,
+/// Refuses what no route may get.
+fn check<B>(served: &Served, request: &Request<B>) -> Result<(), Cause> {
+    let limit = served.edge.settings.limits.header_count as usize;
+    // HTTP/1.1 has counted while parsing; HTTP/2 has not.
+    if request.headers().len() > limit {
+        return Err(Cause::HeaderCount);
+    }
+    if request.method() == Method::CONNECT {
+        return Err(Cause::Connect);
+    }
+    Ok(())
+}
+
+/// Returns what `work` does, unless the time of its route is over before.
+async fn by<T>(
+    due: Option<Instant>,
+    work: impl Future<Output = Result<T, Cause>>,
+) -> Result<T, Cause> {
+    match due {
+        Some(due) => (timeout_at(due, work).await).unwrap_or(Err(Cause::RequestTimeout)),
+        None => work.await,
+    }
+}
+
+// What backends get is what was compared: otherwise one who reads paths in another way would serve what another route
+// guards.
+fn normalise<B>(request: &mut Request<B>) -> Result<(), Cause> {
+    let Cow::Owned(normal) = normalised_path(request.uri().path()) else {
+        return Ok(());
+    };
+    let text = match request.uri().query() {
+        Some(query) => format!("{normal}?{query}"),
+        None => normal,
+    };
+    let mut parts = request.uri().clone().into_parts();
+    let text = PathAndQuery::try_from(text).map_err(|_| Cause::PathImpossible)?;
+    parts.path_and_query = Some(text);
+    *request.uri_mut() = Uri::from_parts(parts).map_err(|_| Cause::PathImpossible)?;
+    Ok(())
+}
+
+fn find<'a>(
+    served: &'a Served,
+    target: &Result<Target, Cause>,
     request: &Request<Incoming>,
-) -> Result<Arc<ServedRoute>, Cause> {
-    let route = served
-        .routes
-        .lookup(target.host(), request.uri().path())
-        .ok_or(Cause::NoRoute)?;
-    exchange.take_route(route);
-    Ok(Arc::clone(route))
+) -> Result<&'a Arc<ServedRoute>, Cause> {
+    let target = target.as_ref().map_err(Cause::clone)?;
+    let route = served.routes.lookup(target.host(), request.uri().path());
+    route.ok_or(Cause::NoRoute)
 }
 
-fn draw<'a>(route: &'a ServedRoute, exchange: &mut Exchange) -> Result<&'a Share, Cause> {
+/// Returns those who may answer, unless nobody can.
+fn available<'a>(route: &'a ServedRoute, exchange: &mut Exchange) -> Result<&'a Shares, Cause> {
     match &route.answer {
         Answer::Unavailable { code, counters } => {
             exchange.count_with(counters);
             Err(Cause::Unavailable(Arc::clone(code)))
         }
-        Answer::Backends(shares) if route.certificate_has_ended() => {
-            count_unanswered(shares, exchange);
-            Err(Cause::Unavailable("CertificateEnded".into()))
-        }
         Answer::Backends(shares) => {
-            let Some(share) = shares.draw() else {
-                count_unanswered(shares, exchange);
-                return Err(Cause::NoWeight);
-            };
-            exchange.count_with(&share.counters);
-            exchange.take_backend(&share.name);
-            Ok(share)
+            // Where none answers, the first one counts it.
+            if let Some(first) = shares.first() {
+                exchange.count_with(&first.counters);
+            }
+            if route.certificate_has_ended() {
+                return Err(Cause::Unavailable("CertificateEnded".into()));
+            }
+            Ok(shares)
         }
     }
 }
 
-fn count_unanswered(shares: &Shares, exchange: &mut Exchange) {
-    if let Some(share) = shares.first() {
-        exchange.count_with(&share.counters);
-    }
+/// Returns where the request goes.
+fn draw<'a>(
+    shares: &'a Shares,
+    affinity: Option<&Affinity>,
+    exchange: &mut Exchange,
+    headers: &HeaderMap,
+) -> Result<Drawn<'a>, Cause> {
+    let drawn = shares.draw(headers, affinity).ok_or(Cause::NoWeight)?;
+    exchange.count_with(&drawn.share.counters);
+    exchange.take_backend(&drawn.share.name);
+    Ok(drawn)
 }

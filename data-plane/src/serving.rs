@@ -5,32 +5,34 @@
 //! [`Accepted`], off the cores.
 
 mod accepted;
+mod affinity;
 mod backend;
 mod build;
 mod certificate;
 mod endpoint;
+mod matcher;
 mod patience;
 mod route;
+mod settings;
 
 use std::sync::Arc;
 
-use sluice_proto::Settings;
-use sluice_routing::{RouteTable, TrustedPeers};
+use sluice_routing::RouteTable;
 
 pub(crate) use crate::serving::accepted::{Accepted, Applied};
+pub(crate) use crate::serving::affinity::Affinity;
 pub(crate) use crate::serving::backend::ServedBackend;
-pub(crate) use crate::serving::certificate::{CertificateTable, provider};
+pub(crate) use crate::serving::certificate::{CertificateTable, HostTls, provider};
 pub(crate) use crate::serving::endpoint::{Endpoint, EndpointAddress, Outstanding};
-pub(crate) use crate::serving::route::{Answer, ServedRoute, Share, Shares};
+pub(crate) use crate::serving::route::{Answer, Drawn, ServedRoute, Shares};
+pub(crate) use crate::serving::settings::ServedSettings;
 
 /// What is served.
 pub(crate) struct Served {
     /// Which route answers.
     pub(crate) routes: RouteTable<Arc<ServedRoute>>,
-    /// Which certificate a TLS client gets.
+    /// What a TLS client gets.
     pub(crate) certificates: Arc<CertificateTable>,
-    /// What holds for the whole edge.
-    pub(crate) settings: Arc<Settings>,
-    /// Who may say who the client is.
-    pub(crate) trusted: TrustedPeers,
+    /// What holds for the whole edge, and for requests that no route takes.
+    pub(crate) edge: Arc<ServedSettings>,
 }

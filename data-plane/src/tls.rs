@@ -1,5 +1,7 @@
-//! TLS towards clients: one configuration for all listeners, whose certificates come from what is served.
+//! TLS towards clients: the same for all listeners. Certificates, and the versions that are spoken, come from what is
+//! served.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::{fmt, io};
 
@@ -7,31 +9,66 @@ use arc_swap::ArcSwap;
 use rustls::server::{Acceptor, ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
-use rustls::{Error, ServerConfig};
+use rustls::{Error, ServerConfig, SupportedProtocolVersion};
+use sluice_proto::TlsVersion;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::cores::Shared;
+use crate::cores::{ClientChain, Shared};
 use crate::metrics::HandshakeFailure;
-use crate::serving::{Served, provider};
+use crate::serving::{HostTls, Served, provider};
 
-/// Returns how clients are spoken to: TLS 1.2 and 1.3, HTTP/2 before HTTP/1.1.
-///
-/// # Errors
-///
-/// If the provider's cipher suites do not fit the versions, which is this program's fault.
-pub(crate) fn server_config(served: Arc<ArcSwap<Served>>) -> Result<Arc<ServerConfig>, Error> {
+mod asking;
+
+pub(crate) use crate::tls::asking::asking;
+
+/// How clients are spoken to: one configuration for each lowest version, so that no session of one is resumed in another.
+pub(crate) struct ClientTls {
+    from_tls12: Arc<ServerConfig>,
+    from_tls13: Arc<ServerConfig>,
+}
+
+impl ClientTls {
+    /// Returns how clients are spoken to: HTTP/2 before HTTP/1.1.
+    ///
+    /// # Errors
+    ///
+    /// If the provider's cipher suites do not fit the versions, which is this program's fault.
+    pub(crate) fn new(served: &Arc<ArcSwap<Served>>) -> Result<Self, Error> {
+        Ok(Self {
+            from_tls12: server_config(served, &[&TLS13, &TLS12])?,
+            from_tls13: server_config(served, &[&TLS13])?,
+        })
+    }
+
+    fn from(&self, minimum: TlsVersion) -> Arc<ServerConfig> {
+        Arc::clone(match minimum {
+            TlsVersion::Tls12 => &self.from_tls12,
+            TlsVersion::Tls13 => &self.from_tls13,
+        })
+    }
+}
+
+fn server_config(
+    served: &Arc<ArcSwap<Served>>,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Result<Arc<ServerConfig>, Error> {
+    let served = Arc::clone(served);
     let mut config = ServerConfig::builder_with_provider(provider())
-        .with_protocol_versions(&[&TLS13, &TLS12])?
+        .with_protocol_versions(versions)?
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(Resolver { served }));
-    config.alpn_protocols = vec![ALPN_HTTP2.to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = alpn();
     Ok(Arc::new(config))
 }
 
-/// Shakes hands with a client.
+fn alpn() -> Vec<Vec<u8>> {
+    vec![ALPN_HTTP2.to_vec(), b"http/1.1".to_vec()]
+}
+
+/// Shakes hands with a client, and notes which certificate it has shown, if it was asked for one.
 ///
 /// RFC 6066, section 3: "If the server understood the ClientHello extension but does not recognize the server name, the
 /// server SHOULD take one of two actions: either abort the handshake by sending a fatal-level unrecognized_name(112)
@@ -39,19 +76,28 @@ pub(crate) fn server_config(served: Arc<ArcSwap<Served>>) -> Result<Arc<ServerCo
 pub(crate) async fn accept(
     stream: TcpStream,
     shared: &Shared,
+    shown: &OnceCell<ClientChain>,
 ) -> Result<TlsStream<TcpStream>, HandshakeFailure> {
     let start = LazyConfigAcceptor::new(Acceptor::default(), stream)
         .await
         .map_err(|error| failure(&error))?;
-    if certificate(&shared.served, &start.client_hello()).is_none() {
+    let host = host(&shared.served, &start.client_hello());
+    if host.certificate.is_none() {
         let mut stream = start.io;
         // The client may have gone: there is nobody to tell then.
         let _ = stream.write_all(&UNRECOGNIZED_NAME).await;
         let _ = stream.shutdown().await;
         return Err(HandshakeFailure::NoCertificate);
     }
-    let handshake = start.into_stream(Arc::clone(&shared.tls));
-    handshake.await.map_err(|error| failure(&error))
+    let Some(asking) = host.asking else {
+        let handshake = start.into_stream(shared.tls.from(host.minimum));
+        return handshake.await.map_err(|error| failure(&error));
+    };
+    let handshake = start.into_stream(asking);
+    let stream = handshake.await.map_err(|error| failure(&error))?;
+    let certificates = stream.get_ref().1.peer_certificates();
+    let _ = shown.set(ClientChain::new(certificates.unwrap_or_default()));
+    Ok(stream)
 }
 
 fn failure(error: &io::Error) -> HandshakeFailure {
@@ -63,12 +109,12 @@ fn failure(error: &io::Error) -> HandshakeFailure {
 }
 
 // The name is compared in lower case and without a final dot, as hosts are.
-fn certificate(served: &ArcSwap<Served>, hello: &ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+fn host(served: &ArcSwap<Served>, hello: &ClientHello<'_>) -> HostTls {
     let name = hello.server_name().map(str::to_ascii_lowercase);
     let name = name
         .as_deref()
         .map(|name| name.strip_suffix('.').unwrap_or(name));
-    served.load().certificates.lookup(name)
+    served.load().certificates.lookup(name).clone()
 }
 
 struct Resolver {
@@ -77,7 +123,7 @@ struct Resolver {
 
 impl ResolvesServerCert for Resolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        certificate(&self.served, &hello)
+        host(&self.served, &hello).certificate
     }
 }
 

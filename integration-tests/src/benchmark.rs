@@ -21,11 +21,12 @@ use tokio::time::Instant;
 use self::crowd::Crowd;
 use self::propagation::Sample;
 use self::table::Row;
-use self::traefik::{RunningTraefik, Traefik};
+use self::traefik::RunningTraefik;
 use self::usage::Usage;
 use crate::namespace::Namespace;
 use crate::programs::Programs;
 use crate::system::System;
+use crate::traefik::Traefik;
 
 /// What is measured.
 #[derive(Clone, Debug)]
@@ -104,7 +105,7 @@ impl Benchmark {
         traefik: &Traefik,
     ) -> anyhow::Result<Row> {
         system.pause(true)?;
-        let running = traefik.start(system.cluster())?;
+        let running = RunningTraefik::start(traefik, system.cluster())?;
         let measured = self.measure_traefik(crowd, size, &running).await;
         drop(running);
         system.pause(false)?;
@@ -119,11 +120,12 @@ impl Benchmark {
         running: &RunningTraefik,
     ) -> anyhow::Result<Row> {
         running.wait_until_served().await?;
-        let nodes = [Traefik::ADDRESS];
+        let nodes = [RunningTraefik::ADDRESS];
         let before = Usage::of(running.id())?;
         let samples = self.propagation(crowd, &nodes).await?;
         let used = Usage::of(running.id())?;
-        let [plain, tls] = crowd.destinations(Traefik::ADDRESS, Traefik::TLS_ADDRESS)?;
+        let [plain, tls] =
+            crowd.destinations(RunningTraefik::ADDRESS, RunningTraefik::TLS_ADDRESS)?;
         Ok(Row {
             what: "Traefik, 1 node",
             size,

@@ -4,7 +4,7 @@
 mod sender;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +16,7 @@ use http_body_util::{BodyExt as _, Full};
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 
@@ -149,6 +149,20 @@ impl Connection {
         let stream = TcpStream::connect(destination.address)
             .await
             .map_err(ClientError::Connect)?;
+        Self::over(stream, destination).await
+    }
+
+    /// Opens one from this address of the client's.
+    pub async fn open_from(from: Ipv4Addr, destination: &Destination) -> Result<Self, ClientError> {
+        let socket = TcpSocket::new_v4().map_err(ClientError::Connect)?;
+        socket
+            .bind(SocketAddr::from((from, 0)))
+            .map_err(ClientError::Connect)?;
+        let stream = socket.connect(destination.address).await;
+        Self::over(stream.map_err(ClientError::Connect)?, destination).await
+    }
+
+    async fn over(stream: TcpStream, destination: &Destination) -> Result<Self, ClientError> {
         stream.set_nodelay(true).map_err(ClientError::Connect)?;
         let Some(tls) = &destination.tls else {
             let (stream, received) = Counting::new(stream);

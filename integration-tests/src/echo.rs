@@ -7,12 +7,22 @@
 //! ...  ?delay_ms=N                the same, N ms later
 //! ...  ?chunks=N&interval_ms=M    N lines, one every M ms
 //! ...  ?bytes=N                   N bytes, as fast as they are taken
+//! ...  ?length=N                  N bytes at once, with their length
+//! ...  ?tell=NAME                 what it saw, in the header of this name, too
+//! ...  ?status=N&header=NAME:VALUE    any of these with another status and more headers
+//!
+//! Of requests with the same header x-echo-sequence:
+//! ...  ?fail=N                    503 for the first N
+//! ...  ?hold                      no answer until they are let go
+//! GET  /held                      how many are held now
+//! GET  /let-go                    lets them go
 //! POST /echo                      the body, streamed back while it comes in
 //! GET  /any/path, Upgrade         a WebSocket that returns every message
 //! ```
 
 mod answer;
 mod websocket;
+mod wishes;
 
 use std::io;
 use std::net::SocketAddr;
@@ -24,13 +34,18 @@ use futures_util::FutureExt as _;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 
 use self::answer::Answerer;
 pub use self::answer::{NAME_HEADER, Seen};
+pub use self::wishes::SEQUENCE_HEADER;
+use self::wishes::Sequences;
 
 /// An echo server that listens, and does not serve yet.
 #[derive(Debug)]
@@ -38,6 +53,8 @@ pub struct Echo {
     listener: TcpListener,
     name: Arc<str>,
     linger: Duration,
+    tls: Option<Arc<ServerConfig>>,
+    sequences: Arc<Sequences>,
 }
 
 impl Echo {
@@ -48,7 +65,16 @@ impl Echo {
             listener: TcpListener::bind(address).await?,
             name: name.into(),
             linger,
+            tls: None,
+            sequences: Arc::default(),
         })
+    }
+
+    /// The same with TLS, and nothing but TLS.
+    #[must_use]
+    pub fn with_tls(mut self, config: ServerConfig) -> Self {
+        self.tls = Some(Arc::new(config));
+        self
     }
 
     /// Where it listens.
@@ -94,18 +120,31 @@ impl Echo {
         peer: SocketAddr,
         stopped: &watch::Receiver<bool>,
     ) -> impl Future<Output = ()> + Send + use<> {
-        let answerer = Answerer::new(Arc::clone(&self.name), peer);
-        serve_connection(stream, answerer, stopped.clone())
+        let (name, sequences) = (Arc::clone(&self.name), Arc::clone(&self.sequences));
+        let (tls, stopped) = (self.tls.clone(), stopped.clone());
+        async move {
+            let _ = stream.set_nodelay(true);
+            let Some(tls) = tls else {
+                let answerer = Answerer::new(name, peer, None, sequences);
+                return serve_connection(stream, answerer, stopped).await;
+            };
+            // Whoever does not get through the handshake knows why.
+            if let Ok(stream) = TlsAcceptor::from(tls).accept(stream).await {
+                let asked_for = stream.get_ref().1.server_name().unwrap_or_default();
+                let asked_for = Some(asked_for.to_owned());
+                let answerer = Answerer::new(name, peer, asked_for, sequences);
+                serve_connection(stream, answerer, stopped).await;
+            }
+        }
     }
 }
 
 /// Serves one connection to its end, and the WebSocket that it may turn into.
 async fn serve_connection(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     answerer: Answerer,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let _ = stream.set_nodelay(true);
     let (upgrade, mut upgraded) = oneshot::channel();
     let answerer = Arc::new(answerer.upgrading_through(upgrade));
     let first = Arc::clone(&answerer);

@@ -10,7 +10,7 @@
 //!
 //! On it stand a [`System`](system::System) (a control plane and three data planes beside a cluster),
 //! its pods ([`echo`]), what is sent through it ([`client`], [`load`]), how it is asked how far it is
-//! ([`introspection`]), and the [`demo`], which needs no cluster.
+//! ([`introspection`]), [`traefik`] beside it, and the [`demo`], which needs no cluster.
 
 pub mod benchmark;
 pub mod certificates;
@@ -27,4 +27,5 @@ pub mod nodes;
 pub mod process;
 pub mod programs;
 pub mod system;
+pub mod traefik;
 pub mod wait;

@@ -9,7 +9,7 @@ use crate::error::InvalidResource;
 use crate::problem::Problem;
 use crate::wire;
 
-/// The name of a certificate: `namespace/secret`, or `default`.
+/// The name of a certificate: `namespace/secret`, `default`, or `default:class`.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct CertificateName(Arc<str>);
 
@@ -18,6 +18,13 @@ impl CertificateName {
     #[must_use]
     pub fn default_certificate() -> Self {
         Self("default".into())
+    }
+
+    /// Returns the name of the one that hosts of this IngressClass get instead.
+    #[must_use]
+    pub fn default_of_class(class: &str) -> Self {
+        // No namespace has a colon in it.
+        Self(format!("default:{class}").into())
     }
 
     /// Returns the name of the certificate that this Secret holds.

@@ -55,6 +55,14 @@ pub enum InvalidResource {
         /// What it may hold.
         range: &'static str,
     },
+    /// What a cookie is to have cannot stand in one.
+    #[error("{field}: {value:?} cannot stand in a cookie")]
+    CookieAttribute {
+        /// The field.
+        field: &'static str,
+        /// What it held.
+        value: String,
+    },
     /// A CIDR range is not one.
     #[error("{field}: {value:?} is not a CIDR range")]
     AddressRange {

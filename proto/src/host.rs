@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use crate::certificate::CertificateName;
 use crate::error::InvalidResource;
+use crate::policy::PolicyName;
+use crate::settings_name::SettingsName;
 use crate::wire;
 
 /// Which hostnames something is for. Names are in lower case and without a final dot.
@@ -129,6 +131,10 @@ pub struct Host {
     pub pattern: HostPattern,
     /// Their certificate; `None` for the default one.
     pub certificate: Option<CertificateName>,
+    /// The settings that say which is the default one, and which versions of TLS are spoken.
+    pub settings: SettingsName,
+    /// The policies for which TLS clients are asked for a certificate.
+    pub client_certificates: Vec<PolicyName>,
 }
 
 impl Host {
@@ -136,6 +142,8 @@ impl Host {
         Ok(Self {
             pattern: HostPattern::parse(name).map_err(InvalidResource::Host)?,
             certificate: CertificateName::non_empty(&message.certificate),
+            settings: SettingsName::parse(&message.settings),
+            client_certificates: PolicyName::parse_all(&message.client_certificates)?,
         })
     }
 }
@@ -147,6 +155,10 @@ impl From<&Host> for wire::Host {
                 .certificate
                 .as_ref()
                 .map_or_else(String::new, ToString::to_string),
+            settings: host.settings.to_wire(),
+            client_certificates: (host.client_certificates.iter())
+                .map(ToString::to_string)
+                .collect(),
         }
     }
 }

@@ -21,19 +21,22 @@ pub enum Kind {
     Backend,
     /// [`crate::Endpoints`].
     Endpoints,
+    /// [`crate::Policy`].
+    Policy,
     /// [`crate::Route`].
     Route,
 }
 
 impl Kind {
     /// All kinds, in order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Listener,
         Self::Settings,
         Self::Certificate,
         Self::Host,
         Self::Backend,
         Self::Endpoints,
+        Self::Policy,
         Self::Route,
     ];
 
@@ -47,6 +50,7 @@ impl Kind {
             Self::Host => "host",
             Self::Backend => "backend",
             Self::Endpoints => "endpoints",
+            Self::Policy => "policy",
             Self::Route => "route",
         }
     }

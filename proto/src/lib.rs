@@ -17,12 +17,16 @@ mod host;
 mod key;
 mod listener;
 mod path;
+mod policy;
 mod precedence;
 mod problem;
+mod request_match;
 mod resource;
 mod route;
 mod settings;
+mod settings_name;
 mod snapshot;
+mod sticky;
 mod version;
 pub mod wire;
 
@@ -34,13 +38,24 @@ pub use crate::error::InvalidResource;
 pub use crate::host::{Host, HostPattern, InvalidHost};
 pub use crate::key::{Kind, ResourceKey};
 pub use crate::listener::{Listener, ListenerProtocol};
-pub use crate::path::{InvalidPath, PathMatch};
+pub use crate::path::{InvalidPath, PathMatch, normalised_path};
+pub use crate::policy::{
+    AddressFilter, BasicAuth, BodyLimit, ClientCertificate, Compression, ConcurrencyLimit, Cors,
+    Credential, Encoding, ForwardAuth, HeaderChange, HeaderOperation, HeaderRules, Policy,
+    PolicyAction, PolicyName, RateLimit, Redirect, RedirectParts, RedirectTo, Replacement, Retry,
+    Rewrite, RouteTimeouts, Source, SourceBy, UpstreamTls,
+};
 pub use crate::precedence::Precedence;
 pub use crate::problem::{ObjectReference, Problem};
+pub use crate::request_match::{MatchBy, MatchValue, RequestMatch};
 pub use crate::resource::Resource;
 pub use crate::route::{Route, RouteAction, WeightedBackend};
-pub use crate::settings::{AccessLog, Limits, MissingCertificate, Settings, Timeouts};
+pub use crate::settings::{
+    AccessLog, Limits, MissingCertificate, Settings, Timeouts, TlsVersion, TrustedSet,
+};
+pub use crate::settings_name::SettingsName;
 pub use crate::snapshot::{Entry, Holdings, Snapshot};
+pub use crate::sticky::{SameSite, Sticky};
 pub use crate::version::Version;
 
 /// The compiled .proto files (a `google.protobuf.FileDescriptorSet`), for gRPC reflection.

@@ -1,5 +1,6 @@
 //! Which paths a route takes.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -28,7 +29,7 @@ impl PathMatch {
     /// If it is no path that a rule may have.
     pub fn exact(path: &str) -> Result<Self, InvalidPath> {
         check(path)?;
-        Ok(Self::Exact(path.into()))
+        Ok(Self::Exact(normalised_path(path).into()))
     }
 
     /// Returns the match for this path and what is below it. A final slash does not matter.
@@ -38,7 +39,8 @@ impl PathMatch {
     /// If it is no path that a rule may have.
     pub fn prefix(path: &str) -> Result<Self, InvalidPath> {
         check(path)?;
-        Ok(Self::Prefix(path.strip_suffix('/').unwrap_or(path).into()))
+        let path = normalised_path(path);
+        Ok(Self::Prefix(path.strip_suffix('/').unwrap_or(&path).into()))
     }
 
     /// Returns whether a request's path is meant.
@@ -97,6 +99,71 @@ impl fmt::Display for PathMatch {
             Self::Default => f.write_str("Default"),
         }
     }
+}
+
+/// Returns a request's path as routes compare it and backends get it: whoever guards a path guards all of its spellings.
+///
+/// RFC 3986, section 6.2.2: escapes of unreserved characters are decoded, other escapes are in upper case, and dot segments
+/// are removed; so are empty elements, which many servers pass over. What does not start with a slash stays as it is.
+#[must_use]
+pub fn normalised_path(path: &str) -> Cow<'_, str> {
+    let is_normal = !path.contains('%') && !path.contains("//") && !path.contains("/.");
+    if is_normal || !path.starts_with('/') {
+        return Cow::Borrowed(path);
+    }
+    let decoded = decode_unreserved(path);
+    let mut elements: Vec<&str> = Vec::new();
+    let mut ends_with_slash = false;
+    for element in decoded.split('/').skip(1) {
+        ends_with_slash = matches!(element, "" | "." | "..");
+        match element {
+            "" | "." => {}
+            ".." => drop(elements.pop()),
+            element => elements.push(element),
+        }
+    }
+    let mut normal = String::with_capacity(decoded.len());
+    for element in &elements {
+        normal.push('/');
+        normal.push_str(element);
+    }
+    if ends_with_slash || elements.is_empty() {
+        normal.push('/');
+    }
+    if normal == path {
+        return Cow::Borrowed(path);
+    }
+    Cow::Owned(normal)
+}
+
+// "For consistency, percent-encoded octets in the ranges of ALPHA, DIGIT, hyphen, period, underscore, or tilde should not be
+// created by URI producers and, when found in a URI, should be decoded to their corresponding unreserved characters by URI
+// normalizers."
+fn decode_unreserved(path: &str) -> String {
+    let mut decoded = String::with_capacity(path.len());
+    let mut rest = path;
+    while let Some(at) = rest.find('%') {
+        let (before, escape) = rest.split_at(at);
+        decoded.push_str(before);
+        let digits = escape.get(1..3);
+        let digits = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => {
+                decoded.push(char::from(byte));
+                rest = &escape[3..];
+            }
+            Some(byte) => {
+                decoded.push_str(&format!("%{byte:02X}"));
+                rest = &escape[3..];
+            }
+            None => {
+                decoded.push('%');
+                rest = &escape[1..];
+            }
+        }
+    }
+    decoded.push_str(rest);
+    decoded
 }
 
 /// Why a text is not a path that a rule may have.
@@ -163,6 +230,37 @@ mod tests {
             (prefix("/aaa/bbb"), "/aaa/bbbxyz", false),
         ] {
             assert_eq!(path.matches(request), expected, "{path} {request}");
+        }
+    }
+
+    #[test]
+    fn all_spellings_of_a_path_are_one() {
+        for (path, normal) in [
+            ("/admin", "/admin"),
+            ("/%61dmin", "/admin"),
+            ("//admin", "/admin"),
+            ("/./admin", "/admin"),
+            ("/x/../admin", "/admin"),
+            ("/x/%2e%2E/admin", "/admin"),
+            ("/x/.%2e/admin", "/admin"),
+            ("/../../admin/", "/admin/"),
+            ("/admin/.", "/admin/"),
+            ("/admin/x/..", "/admin/"),
+            ("/a%2fb", "/a%2Fb"),
+            ("/a%2Fb//", "/a%2Fb/"),
+            ("/%7Euser/%c3%a4", "/~user/%C3%A4"),
+            ("/100%", "/100%"),
+            ("/%+1", "/%+1"),
+            ("/%g1%2", "/%g1%2"),
+            ("/...", "/..."),
+            ("/.well-known/x", "/.well-known/x"),
+            ("/..", "/"),
+            ("*", "*"),
+            ("", ""),
+        ] {
+            assert_eq!(normalised_path(path), normal, "{path}");
+            let again = normalised_path(normal);
+            assert_eq!(again, normal, "{path} twice");
         }
     }
 

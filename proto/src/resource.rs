@@ -12,6 +12,7 @@ use crate::error::InvalidResource;
 use crate::host::Host;
 use crate::key::{Kind, ResourceKey};
 use crate::listener::Listener;
+use crate::policy::Policy;
 use crate::route::Route;
 use crate::settings::Settings;
 use crate::wire;
@@ -21,7 +22,7 @@ use crate::wire;
 pub enum Resource {
     /// Where data planes accept.
     Listener(Listener),
-    /// What holds for the whole edge.
+    /// What holds for the whole edge, or for the routes of a class.
     Settings(Box<Settings>),
     /// What a TLS handshake needs.
     Certificate(Certificate),
@@ -31,6 +32,8 @@ pub enum Resource {
     Backend(Backend),
     /// Its addresses.
     Endpoints(Endpoints),
+    /// What is done to the requests of routes that name it.
+    Policy(Arc<Policy>),
     /// One path of one Ingress.
     Route(Arc<Route>),
 }
@@ -46,14 +49,15 @@ impl Resource {
         let name = &*key.name;
         let resource = match key.kind {
             Kind::Listener => Self::Listener(Listener::parse(name, &decode(body)?)?),
-            Kind::Settings => Self::Settings(Box::new(decode::<wire::Settings>(body)?.try_into()?)),
+            Kind::Settings => Self::Settings(Box::new(Settings::parse(name, decode(body)?)?)),
             Kind::Certificate => Self::Certificate(Certificate::parse(name, decode(body)?)?),
             Kind::Host => Self::Host(Host::parse(name, decode(body)?)?),
             Kind::Backend => Self::Backend(Backend::parse(name, decode(body)?)?),
             Kind::Endpoints => Self::Endpoints(Endpoints::parse(name, decode(body)?)?),
+            Kind::Policy => Self::Policy(Arc::new(Policy::parse(decode(body)?)?)),
             Kind::Route => Self::Route(Arc::new(Route::parse(name, decode(body)?)?)),
         };
-        // Of two spellings of a host, or two resources of settings, nobody could say which counts.
+        // Of two spellings of a host nobody could say which counts.
         let own = resource.key().name;
         if own != key.name {
             return Err(InvalidResource::Name { own });
@@ -66,7 +70,7 @@ impl Resource {
     pub fn key(&self) -> ResourceKey {
         match self {
             Self::Listener(listener) => ResourceKey::new(Kind::Listener, listener.name.clone()),
-            Self::Settings(_) => ResourceKey::new(Kind::Settings, Settings::NAME),
+            Self::Settings(settings) => ResourceKey::new(Kind::Settings, settings.name.as_str()),
             Self::Certificate(certificate) => {
                 ResourceKey::new(Kind::Certificate, certificate.name.as_arc().clone())
             }
@@ -77,6 +81,7 @@ impl Resource {
             Self::Endpoints(endpoints) => {
                 ResourceKey::new(Kind::Endpoints, endpoints.backend.as_arc().clone())
             }
+            Self::Policy(policy) => ResourceKey::new(Kind::Policy, policy.name.as_arc().clone()),
             Self::Route(route) => ResourceKey::new(Kind::Route, route.name.clone()),
         }
     }
@@ -92,6 +97,7 @@ impl Resource {
             Self::Host(host) => wire::Host::from(host).encode_to_vec(),
             Self::Backend(backend) => wire::Backend::from(backend).encode_to_vec(),
             Self::Endpoints(endpoints) => wire::Endpoints::from(endpoints).encode_to_vec(),
+            Self::Policy(policy) => wire::Policy::from(&**policy).encode_to_vec(),
             Self::Route(route) => wire::Route::from(&**route).encode_to_vec(),
         };
         bytes.into()

@@ -7,7 +7,11 @@ use crate::certificate::CertificateName;
 use crate::error::InvalidResource;
 use crate::host::HostPattern;
 use crate::path::PathMatch;
+use crate::policy::PolicyName;
 use crate::problem::{ObjectReference, Problem};
+use crate::request_match::RequestMatch;
+use crate::settings_name::SettingsName;
+use crate::sticky::Sticky;
 use crate::wire;
 
 /// One path of one rule of one Ingress.
@@ -30,6 +34,12 @@ pub struct Route {
     /// The certificate that the Ingress asks for: while a data plane has nothing valid under that name, the route
     /// answers 503.
     pub certificate: Option<CertificateName>,
+    /// The policies of its requests, in the order in which they run.
+    pub policies: Vec<PolicyName>,
+    /// How a client comes back to the endpoint that it was with.
+    pub sticky: Option<Sticky>,
+    /// The settings that hold for it: while a data plane has none of that name, the route answers 503.
+    pub settings: SettingsName,
 }
 
 /// What a route does with a request.
@@ -48,6 +58,8 @@ pub struct WeightedBackend {
     pub backend: BackendName,
     /// Relative to the sum of the route's weights; 0 takes nothing.
     pub weight: u32,
+    /// Requests that one of these finds go there, or never do, whatever the weights.
+    pub matches: Vec<RequestMatch>,
 }
 
 impl Route {
@@ -57,7 +69,9 @@ impl Route {
             None if message.backends.is_empty() => {
                 return Err(InvalidResource::Missing("backends"));
             }
-            None => RouteAction::Backends(message.backends.iter().map(Into::into).collect()),
+            None => RouteAction::Backends(
+                (message.backends.into_iter().map(TryInto::try_into)).collect::<Result<_, _>>()?,
+            ),
         };
         Ok(Self {
             name: name.into(),
@@ -71,6 +85,9 @@ impl Route {
             created_unix_s: message.created_unix_s,
             action,
             certificate: CertificateName::non_empty(&message.certificate),
+            policies: PolicyName::parse_all(&message.policies)?,
+            sticky: message.sticky.map(TryInto::try_into).transpose()?,
+            settings: SettingsName::parse(&message.settings),
         })
     }
 }
@@ -93,16 +110,23 @@ impl From<&Route> for wire::Route {
                 .as_ref()
                 .map_or_else(String::new, ToString::to_string),
             field: route.field.clone(),
+            policies: route.policies.iter().map(ToString::to_string).collect(),
+            sticky: route.sticky.as_ref().map(Into::into),
+            settings: route.settings.to_wire(),
         }
     }
 }
 
-impl From<&wire::WeightedBackend> for WeightedBackend {
-    fn from(backend: &wire::WeightedBackend) -> Self {
-        Self {
-            backend: BackendName::new(&backend.backend),
-            weight: backend.weight,
-        }
+impl TryFrom<wire::WeightedBackend> for WeightedBackend {
+    type Error = InvalidResource;
+
+    fn try_from(message: wire::WeightedBackend) -> Result<Self, InvalidResource> {
+        let matches = message.matches.into_iter().map(TryInto::try_into);
+        Ok(Self {
+            backend: BackendName::new(&message.backend),
+            weight: message.weight,
+            matches: matches.collect::<Result<_, _>>()?,
+        })
     }
 }
 
@@ -111,6 +135,7 @@ impl From<&WeightedBackend> for wire::WeightedBackend {
         Self {
             backend: backend.backend.to_string(),
             weight: backend.weight,
+            matches: backend.matches.iter().map(Into::into).collect(),
         }
     }
 }

@@ -1,15 +1,19 @@
-//! Settings: what holds for the whole edge.
+//! Settings: what holds for the whole edge, or for the routes of one IngressClass.
 
 use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::certificate::CertificateName;
 use crate::error::InvalidResource;
+use crate::settings_name::SettingsName;
 use crate::wire;
 
-/// What holds for the whole edge.
+/// What holds for the whole edge, or for the routes of one IngressClass.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Settings {
+    /// Whose they are.
+    pub name: SettingsName,
     /// Ranges whose peers may say who the client is.
     pub trusted_ranges: Vec<IpNet>,
     /// The request header, in lower case, that a trusted peer names the client in.
@@ -24,16 +28,37 @@ pub struct Settings {
     pub missing_certificate: MissingCertificate,
     /// Ranges whose peers may read the metrics of a data plane.
     pub metrics_ranges: Vec<IpNet>,
+    /// The certificate that hosts without one of their own get.
+    pub default_certificate: CertificateName,
+    /// The lowest version of TLS that is spoken with clients.
+    pub tls_minimum_version: TlsVersion,
+    /// The named sets that the trusted ranges have the ranges of, for people.
+    pub trusted_sets: Vec<TrustedSet>,
 }
 
-impl Settings {
-    /// The name of the one resource of this kind.
-    pub const NAME: &'static str = "edge";
+/// A named set of ranges, as it stood on a day.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TrustedSet {
+    /// Its name.
+    pub name: String,
+    /// The day, such as `2023-09-28`; empty if nobody says.
+    pub date: String,
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub enum TlsVersion {
+    /// TLS 1.2.
+    #[default]
+    Tls12,
+    /// TLS 1.3.
+    Tls13,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            name: SettingsName::EDGE,
             trusted_ranges: Vec::new(),
             client_address_header: "x-forwarded-for".to_owned(),
             timeouts: Timeouts::default(),
@@ -41,6 +66,9 @@ impl Default for Settings {
             access_log: AccessLog::default(),
             missing_certificate: MissingCertificate::DefaultCertificate,
             metrics_ranges: Vec::new(),
+            default_certificate: CertificateName::default_certificate(),
+            tls_minimum_version: TlsVersion::default(),
+            trusted_sets: Vec::new(),
         }
     }
 }
@@ -129,22 +157,15 @@ pub enum MissingCertificate {
     RefuseHandshake,
 }
 
-impl TryFrom<wire::Settings> for Settings {
-    type Error = InvalidResource;
-
-    fn try_from(message: wire::Settings) -> Result<Self, InvalidResource> {
-        let missing_certificate = wire::settings::MissingCertificate::try_from(
-            message.missing_certificate,
-        )
-        .map_err(|_| InvalidResource::UnknownValue {
-            field: "missing_certificate",
-            value: message.missing_certificate,
-        })?;
+impl Settings {
+    pub(crate) fn parse(name: &str, message: wire::Settings) -> Result<Self, InvalidResource> {
+        let default = Self::default();
         let header = message.client_address_header.to_ascii_lowercase();
         Ok(Self {
-            trusted_ranges: ranges("trusted_ranges", message.trusted_ranges)?,
+            name: SettingsName::parse(name),
+            trusted_ranges: ranges("trusted_ranges", &message.trusted_ranges)?,
             client_address_header: if header.is_empty() {
-                Self::default().client_address_header
+                default.client_address_header
             } else {
                 header
             },
@@ -153,15 +174,17 @@ impl TryFrom<wire::Settings> for Settings {
             access_log: AccessLog {
                 enabled: message.access_log.unwrap_or_default().enabled,
             },
-            missing_certificate: match missing_certificate {
-                wire::settings::MissingCertificate::DefaultCertificate => {
-                    MissingCertificate::DefaultCertificate
-                }
-                wire::settings::MissingCertificate::RefuseHandshake => {
-                    MissingCertificate::RefuseHandshake
-                }
-            },
-            metrics_ranges: ranges("metrics_ranges", message.metrics_ranges)?,
+            missing_certificate: missing_certificate(message.missing_certificate)?,
+            metrics_ranges: ranges("metrics_ranges", &message.metrics_ranges)?,
+            default_certificate: CertificateName::non_empty(&message.default_certificate)
+                .unwrap_or(default.default_certificate),
+            tls_minimum_version: tls_version(message.tls_minimum_version)?,
+            trusted_sets: (message.trusted_sets.into_iter())
+                .map(|set| TrustedSet {
+                    name: set.name,
+                    date: set.date,
+                })
+                .collect(),
         })
     }
 }
@@ -186,13 +209,24 @@ impl From<&Settings> for wire::Settings {
             }),
             missing_certificate: missing_certificate.into(),
             metrics_ranges: texts(&settings.metrics_ranges),
+            default_certificate: settings.default_certificate.to_string(),
+            tls_minimum_version: match settings.tls_minimum_version {
+                TlsVersion::Tls12 => wire::settings::TlsVersion::Tls12.into(),
+                TlsVersion::Tls13 => wire::settings::TlsVersion::Tls13.into(),
+            },
+            trusted_sets: (settings.trusted_sets.iter())
+                .map(|set| wire::TrustedSet {
+                    name: set.name.clone(),
+                    date: set.date.clone(),
+                })
+                .collect(),
         }
     }
 }
 
 impl From<&Timeouts> for wire::Timeouts {
     fn from(timeouts: &Timeouts) -> Self {
-        let ms = |duration: Duration| Some(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
+        let ms = |duration| Some(milliseconds(duration));
         Self {
             connect_ms: ms(timeouts.connect),
             request_headers_ms: ms(timeouts.request_headers),
@@ -219,17 +253,61 @@ impl From<&Limits> for wire::Limits {
     }
 }
 
-fn ranges(field: &'static str, values: Vec<String>) -> Result<Vec<IpNet>, InvalidResource> {
-    let range = |value: String| {
-        value
-            .parse()
-            .map_err(|source| InvalidResource::AddressRange {
-                field,
-                value,
-                source,
-            })
+/// Returns the CIDR ranges, or the error that names `field`.
+pub(crate) fn ranges(
+    field: &'static str,
+    values: &[String],
+) -> Result<Vec<IpNet>, InvalidResource> {
+    let range = |value: &String| {
+        let parsed = value.parse();
+        parsed.map_err(|source| InvalidResource::AddressRange {
+            field,
+            value: value.clone(),
+            source,
+        })
     };
-    values.into_iter().map(range).collect()
+    values.iter().map(range).collect()
+}
+
+/// Returns so many milliseconds, or the error that names `field`.
+pub(crate) fn timeout(field: &'static str, ms: u64) -> Result<Duration, InvalidResource> {
+    if (1..=MAX_TIMEOUT_MS).contains(&ms) {
+        Ok(Duration::from_millis(ms))
+    } else {
+        Err(InvalidResource::Range {
+            field,
+            value: ms,
+            range: "1 ms to 30 days",
+        })
+    }
+}
+
+pub(crate) fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn missing_certificate(value: i32) -> Result<MissingCertificate, InvalidResource> {
+    use wire::settings::MissingCertificate as Wire;
+    let known = Wire::try_from(value).map_err(|_| InvalidResource::UnknownValue {
+        field: "missing_certificate",
+        value,
+    })?;
+    Ok(match known {
+        Wire::DefaultCertificate => MissingCertificate::DefaultCertificate,
+        Wire::RefuseHandshake => MissingCertificate::RefuseHandshake,
+    })
+}
+
+fn tls_version(value: i32) -> Result<TlsVersion, InvalidResource> {
+    use wire::settings::TlsVersion as Wire;
+    let known = Wire::try_from(value).map_err(|_| InvalidResource::UnknownValue {
+        field: "tls_minimum_version",
+        value,
+    })?;
+    Ok(match known {
+        Wire::Tls12 => TlsVersion::Tls12,
+        Wire::Tls13 => TlsVersion::Tls13,
+    })
 }
 
 fn texts(ranges: &[IpNet]) -> Vec<String> {
@@ -238,14 +316,8 @@ fn texts(ranges: &[IpNet]) -> Vec<String> {
 
 fn timeouts(message: wire::Timeouts) -> Result<Timeouts, InvalidResource> {
     let default = Timeouts::default();
-    let ms = |field, value: Option<u64>, default| match value {
-        None => Ok(default),
-        Some(ms) if (1..=MAX_TIMEOUT_MS).contains(&ms) => Ok(Duration::from_millis(ms)),
-        Some(value) => Err(InvalidResource::Range {
-            field,
-            value,
-            range: "1 ms to 30 days",
-        }),
+    let ms = |field, value: Option<u64>, default| {
+        value.map_or(Ok(default), |value| timeout(field, value))
     };
     Ok(Timeouts {
         connect: ms("connect_ms", message.connect_ms, default.connect)?,

@@ -16,6 +16,7 @@ use crate::check::notes::{Note, NoteCode};
 pub(super) struct Known {
     pub(super) classes: bool,
     pub(super) services: bool,
+    settings: bool,
     certificates: bool,
     endpoints: bool,
     /// Namespace and name of those that have EndpointSlices.
@@ -29,12 +30,13 @@ impl Known {
             match object {
                 Object::IngressClass(_) => known.classes = true,
                 Object::Service(_) => known.services = true,
+                Object::Settings(_) => known.settings = true,
                 // A folder often has Secrets of its applications, and none of its certificates.
                 Object::Secret(secret) => {
                     known.certificates |= secret.type_.as_deref() == Some("kubernetes.io/tls");
                 }
                 Object::EndpointSlice(slice) => known.slice(slice),
-                Object::Ingress(_) | Object::Node(_) => {}
+                Object::Ingress(_) | Object::Middleware(_) | Object::Node(_) => {}
             }
         }
         known
@@ -66,6 +68,12 @@ impl Known {
                 self.services,
                 NoteCode::ServicesNotChecked,
                 "there is no Service in the input: backends are shown as they are written",
+            )
+        } else if is(ProblemCode::SettingsMissing) {
+            (
+                self.settings,
+                NoteCode::SettingsNotChecked,
+                "there are no Settings in the input: those that classes name are not checked",
             )
         } else if is(ProblemCode::SecretMissing) {
             (

@@ -35,6 +35,8 @@ pub(super) enum NoteCode {
     EndpointsNotChecked,
     /// There is no Secret with a certificate.
     SecretsNotChecked,
+    /// There are no Settings.
+    SettingsNotChecked,
     /// There are objects of kinds that Sluice does not read.
     KindsNotRead,
 }

@@ -48,6 +48,8 @@ pub(super) struct ServedPath {
     pub(super) location: Option<Location>,
     /// The code of the problem for which it answers 503.
     pub(super) unavailable: Option<String>,
+    /// The policies of its requests, in the order in which they run.
+    pub(super) policies: Vec<String>,
     pub(super) backends: Vec<ServedBackend>,
 }
 
@@ -118,9 +120,10 @@ fn objects(parsed: &Parsed, known: &Known, settings: &EdgeSettings) -> Objects {
     for object in parsed.objects.iter().cloned() {
         let _ = objects.apply(object);
     }
-    let controller = settings.ingress.controllers.first();
+    let in_force = objects.settings().unwrap_or(settings);
+    let controller = in_force.ingress.controllers.first().cloned();
     if let Some(controller) = controller.filter(|_| !known.classes) {
-        for class in written::assumed_classes(&parsed.objects, controller) {
+        for class in written::assumed_classes(&parsed.objects, &controller) {
             let _ = objects.apply(Object::IngressClass(class));
         }
     }

@@ -67,6 +67,7 @@ impl Served<'_> {
             field: route.field.clone(),
             location: self.parsed.location(&route.ingress, &route.field),
             unavailable,
+            policies: route.policies.iter().map(ToString::to_string).collect(),
             backends,
         }
     }

@@ -42,12 +42,15 @@ fn host(out: &mut String, host: &ServedHost) {
         widths.max().unwrap_or_default()
     };
     let widths = [width(0), width(1), width(2)];
-    for [path_type, path, answer, ingress] in &rows {
+    for ([path_type, path, answer, ingress], served) in rows.iter().zip(&host.paths) {
         let [first, second, third] = widths;
         line(
             out,
             &format!("  {path_type:first$} {path:second$}  {answer:third$}  {ingress}"),
         );
+        for policy in &served.policies {
+            line(out, &format!("    by {policy}"));
+        }
     }
 }
 

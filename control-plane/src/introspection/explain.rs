@@ -5,8 +5,8 @@
 
 use sluice_proto::{
     BackendName, BackendTarget, Certificate, CertificateName, Endpoint, EndpointState, HostPattern,
-    Kind, MissingCertificate, Resource, ResourceKey, Route, RouteAction, Settings, WeightedBackend,
-    wire,
+    Kind, MissingCertificate, Resource, ResourceKey, Route, RouteAction, Settings, SettingsName,
+    WeightedBackend, wire,
 };
 use sluice_routing::{Candidate, RouteTable};
 use sluice_translate::Translation;
@@ -64,7 +64,7 @@ pub(super) fn explain(publication: &Publication, url: &RequestUrl) -> wire::Expl
     response.route = Some(wire::ExplainedRoute {
         name: route.name.to_string(),
         route: Some(route.into()),
-        policies: Vec::new(),
+        policies: route.policies.iter().map(ToString::to_string).collect(),
         backends: backends.into_iter().map(|backend| backend.shown).collect(),
     });
     response
@@ -101,23 +101,30 @@ impl<'a> Resources<'a> {
     /// Returns the certificate that a TLS client gets that asks for this host; `None` if its handshake is refused.
     fn certificate_of(&self, host: &str) -> Option<CertificateName> {
         let own = |pattern: &str| match self.find(Kind::Host, pattern) {
-            Some(Resource::Host(host)) => Some(&host.certificate),
+            Some(Resource::Host(host)) => Some(host),
             _ => None,
         };
         let wildcard = || own(&format!("*.{}", host.split_once('.')?.1));
         let any = HostPattern::Any.to_string();
         // A more specific host without a certificate of its own gets the default one, not that of a less specific one.
         let own = own(host).or_else(wildcard).or_else(|| own(&any));
-        let own = own.and_then(Option::as_ref);
-        if let Some(own) = own.filter(|name| self.unavailable(name).is_none()) {
-            return Some(own.clone());
+        let certificate = own.and_then(|host| host.certificate.as_ref());
+        if let Some(name) = certificate.filter(|name| self.unavailable(name).is_none()) {
+            return Some(name.clone());
         }
-        let refuses = matches!(
-            self.find(Kind::Settings, Settings::NAME),
-            Some(Resource::Settings(settings))
-                if settings.missing_certificate == MissingCertificate::RefuseHandshake
-        );
-        (!refuses).then(CertificateName::default_certificate)
+        let settings = own.and_then(|host| self.settings(&host.settings));
+        let settings = settings.or_else(|| self.settings(&SettingsName::EDGE))?;
+        match settings.missing_certificate {
+            MissingCertificate::DefaultCertificate => Some(settings.default_certificate.clone()),
+            MissingCertificate::RefuseHandshake => None,
+        }
+    }
+
+    fn settings(&self, name: &SettingsName) -> Option<&'a Settings> {
+        match self.find(Kind::Settings, name.as_str()) {
+            Some(Resource::Settings(settings)) => Some(settings),
+            _ => None,
+        }
     }
 
     /// Returns why this certificate cannot be served.

@@ -68,8 +68,26 @@ fn body(resource: &Resource) -> wire::snapshot_resource::Body {
         Resource::Host(host) => Body::Host(host.into()),
         Resource::Backend(backend) => Body::Backend(backend.into()),
         Resource::Endpoints(endpoints) => Body::Endpoints(endpoints.into()),
+        Resource::Policy(policy) => Body::Policy(without_secrets((&**policy).into())),
         Resource::Route(route) => Body::Route((&**route).into()),
     }
+}
+
+// Hashes can be guessed at, and a key must not leave.
+fn without_secrets(mut policy: wire::Policy) -> wire::Policy {
+    use wire::policy::Action;
+    match &mut policy.action {
+        Some(Action::BasicAuth(auth)) => {
+            let credentials = auth.credentials.iter_mut();
+            credentials.for_each(|credential| credential.hash.clear());
+        }
+        Some(Action::ForwardAuth(auth)) => {
+            let tls = auth.tls.iter_mut();
+            tls.for_each(|tls| tls.private_key.clear());
+        }
+        _ => {}
+    }
+    policy
 }
 
 fn summary(certificate: &Certificate) -> wire::CertificateSummary {

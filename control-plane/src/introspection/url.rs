@@ -1,6 +1,7 @@
 //! A URL that somebody asks about, as the request for it would say: scheme, host and path.
 
 use http::Uri;
+use sluice_proto::normalised_path;
 use sluice_routing::request_host;
 
 /// A URL, as the request for it would say it.
@@ -70,7 +71,7 @@ impl RequestUrl {
         Ok(Self {
             is_tls,
             host: host.into_owned(),
-            path: uri.path().to_owned(),
+            path: normalised_path(uri.path()).into_owned(),
         })
     }
 }

@@ -1,7 +1,9 @@
-//! The source `kube`: watches an API server for IngressClasses, Ingresses, Services, EndpointSlices and Nodes in the
-//! whole cluster, and for Secrets where they are referred to.
+//! The source `kube`: watches an API server for IngressClasses, Ingresses, Services, EndpointSlices, Nodes and Settings in
+//! the whole cluster, and for Secrets where they are referred to.
 //!
-//! It does not decide what an object means. While the API server is away, what was sent stays.
+//! It does not decide what an object means. While the API server is away, what was sent stays. Kinds that an API server
+//! need not know are optional (`kinds.rs`): the first snapshot does not wait for them, and they are watched as soon as they
+//! are there.
 
 mod api_server;
 mod backoff;
@@ -11,7 +13,7 @@ mod watch;
 
 use std::ffi::OsStr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -67,7 +69,7 @@ pub fn start(client: kube::Client, metrics: Arc<Metrics>) -> (Source, SourceTask
         client,
         api_server: Arc::new(api_server),
         batches: sender,
-        unlisted: Arc::new(AtomicUsize::new(KINDS)),
+        unlisted: Arc::default(),
     };
     let source = Source {
         batches,
@@ -101,20 +103,19 @@ async fn run(
     watching: Watching,
     wanted: level::Receiver<SecretNames>,
 ) -> Result<std::convert::Infallible, SourceError> {
-    let mut parts = JoinSet::new();
-    parts.spawn(watch(
-        watching.clone(),
-        kinds::INGRESS_CLASS,
-        Object::IngressClass,
-    ));
-    parts.spawn(watch(watching.clone(), kinds::INGRESS, Object::Ingress));
-    parts.spawn(watch(watching.clone(), kinds::SERVICE, Object::Service));
-    parts.spawn(watch(
-        watching.clone(),
-        kinds::ENDPOINT_SLICE,
-        Object::EndpointSlice,
-    ));
-    parts.spawn(watch(watching.clone(), kinds::NODE, Object::Node));
+    let all = || watching.clone();
+    let watches = [
+        watch(all(), kinds::INGRESS_CLASS, Object::IngressClass).boxed(),
+        watch(all(), kinds::INGRESS, Object::Ingress).boxed(),
+        watch(all(), kinds::SERVICE, Object::Service).boxed(),
+        watch(all(), kinds::ENDPOINT_SLICE, Object::EndpointSlice).boxed(),
+        watch(all(), kinds::NODE, Object::Node).boxed(),
+        watch(all(), kinds::SETTINGS, Object::Settings).boxed(),
+        watch(all(), kinds::MIDDLEWARE, Object::Middleware).boxed(),
+    ];
+    // None of them runs before it is spawned.
+    watching.unlisted.store(watches.len(), Ordering::Release);
+    let mut parts: JoinSet<_> = watches.into_iter().collect();
     parts.spawn(secrets::watch_secrets(watching.clone(), wanted));
     let api_server = Arc::clone(&watching.api_server);
     drop(watching);
@@ -126,7 +127,6 @@ async fn run(
     }
 }
 
-const KINDS: usize = 5;
 const IN_CLUSTER: &str = "KUBERNETES_SERVICE_HOST";
 const CONNECT: Duration = Duration::from_secs(5);
 const READ: Duration = Duration::from_secs(90);

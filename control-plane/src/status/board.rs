@@ -75,7 +75,7 @@ impl Fact {
                 let name = node.metadata.name.clone().unwrap_or_default();
                 Some(Self::Node(name, facts(node)))
             }
-            Object::IngressClass(_) => Some(Self::Class),
+            Object::IngressClass(_) | Object::Settings(_) => Some(Self::Class),
             _ => None,
         }
     }
@@ -90,7 +90,9 @@ impl Board {
         objects: &Objects,
     ) -> bool {
         let mut changed = false;
-        let mut classes_changed = removed.iter().any(|object| object.kind == "IngressClass");
+        let mut classes_changed = removed
+            .iter()
+            .any(|object| ["IngressClass", "Settings"].contains(&object.kind.as_str()));
         for object in removed {
             changed |= match object.kind.as_str() {
                 "Ingress" => {
@@ -116,13 +118,15 @@ impl Board {
                 }
             };
         }
-        changed | (classes_changed && self.classify(objects))
+        changed | (classes_changed && self.follow_settings(objects))
     }
 
-    /// Takes in the settings, which `objects` follow by now. Returns whether anything changed.
-    pub(crate) fn follow_settings(&mut self, settings: &StatusSettings, objects: &Objects) -> bool {
-        let changed = self.settings != *settings;
-        self.settings.clone_from(settings);
+    /// Takes in the settings that are in force. Returns whether anything changed.
+    pub(crate) fn follow_settings(&mut self, objects: &Objects) -> bool {
+        let settings = objects.settings().map(|settings| settings.status.clone());
+        let settings = settings.unwrap_or_default();
+        let changed = self.settings != settings;
+        self.settings = settings;
         changed | self.classify(objects)
     }
 
@@ -249,7 +253,7 @@ mod tests {
         let mut settings = EdgeSettings::default();
         settings.ingress.controllers.insert("adopted".to_owned());
         let _ = objects.follow_settings(&settings);
-        board.follow_settings(&settings.status, &objects);
+        board.follow_settings(&objects);
         for (class, controller) in [
             ("sluice", "ingress.sluice.dev/controller"),
             ("nginx", "adopted"),
@@ -300,6 +304,27 @@ mod tests {
                 &ingress(class, "192.0.2.1")
             ));
         }
+    }
+
+    #[test]
+    fn settings_that_are_an_object_count_like_the_file() {
+        let (mut board, mut objects) = start();
+        take_in(&mut board, &mut objects, &ingress("sluice", "192.0.2.1"));
+        assert!(board.settings().publish);
+        let edge = "apiVersion: ingress.sluice.dev/v1alpha1\nkind: Settings\nmetadata: {name: edge}\nspec: {status: {publish: \
+                    false}, ingress: {controllers: [x]}}\n";
+        assert!(take_in(&mut board, &mut objects, edge));
+        assert!(!board.settings().publish);
+        assert_eq!(ownership(&board), &Ownership::Left);
+        let edge = ObjectReference {
+            kind: "Settings".to_owned(),
+            namespace: String::new(),
+            name: "edge".to_owned(),
+        };
+        let _ = objects.remove(&edge);
+        assert!(board.take_in(Vec::new(), &[edge], &objects));
+        assert!(board.settings().publish);
+        assert_eq!(ownership(&board), &Ownership::Ours);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use kube::api::{Api, ListParams};
-use sluice_translate::{EdgeSettings, Object, Objects};
+use sluice_translate::{Custom, EdgeSettings, Object, Objects, SettingsKind};
 
 use crate::args::Args;
 use crate::leadership::LEASE;
@@ -89,6 +89,9 @@ async fn ours(client: &kube::Client, settings: &EdgeSettings) -> anyhow::Result<
     for class in classes.context("IngressClasses cannot be listed")?.items {
         let _ = objects.apply(Object::IngressClass(class));
     }
+    for settings in settings_objects(client).await? {
+        let _ = objects.apply(Object::Settings(settings));
+    }
     let ingresses = ingresses.context("Ingresses cannot be listed")?.items;
     for ingress in &ingresses {
         let _ = objects.apply(Object::Ingress(ingress.clone()));
@@ -100,6 +103,16 @@ async fn ours(client: &kube::Client, settings: &EdgeSettings) -> anyhow::Result<
         objects.is_status_ours(namespace, name) && !addresses(ingress).is_empty()
     };
     Ok(ingresses.into_iter().filter(is_ours).collect())
+}
+
+/// Returns the objects of kind Settings: none, if the API server does not know the kind.
+async fn settings_objects(client: &kube::Client) -> anyhow::Result<Vec<Custom<SettingsKind>>> {
+    let settings: Api<Custom<SettingsKind>> = Api::all(client.clone());
+    match settings.list(&ListParams::default()).await {
+        Ok(settings) => Ok(settings.items),
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(Vec::new()),
+        Err(error) => Err(error).context("Settings cannot be listed"),
+    }
 }
 
 async fn clear_one(client: &kube::Client, ingress: &Ingress) -> kube::Result<()> {

@@ -41,8 +41,19 @@ impl Refusal {
 
 fn origin(key: &ResourceKey, publication: &Publication) -> (ObjectReference, String) {
     let resource = publication.translation.resources.get(key);
-    if let Some(Resource::Route(route)) = resource.map(|resource| &**resource) {
-        return (route.ingress.clone(), route.field.clone());
+    match resource.map(|resource| &**resource) {
+        Some(Resource::Route(route)) => return (route.ingress.clone(), route.field.clone()),
+        Some(Resource::Policy(policy)) => return (policy.object.clone(), policy.field.clone()),
+        _ => {}
+    }
+    let class = key.name.strip_prefix("class/");
+    if let (Kind::Settings, Some(class)) = (key.kind, class) {
+        let object = ObjectReference {
+            kind: "IngressClass".to_owned(),
+            namespace: String::new(),
+            name: class.to_owned(),
+        };
+        return (object, "spec.parameters".to_owned());
     }
     let (kind, field, qualified) = match key.kind {
         Kind::Certificate => ("Secret", "data", Some(&*key.name)),
@@ -50,7 +61,7 @@ fn origin(key: &ResourceKey, publication: &Publication) -> (ObjectReference, Str
             let service = key.name.rsplit_once(':').map(|(service, _)| service);
             ("Service", "spec", service)
         }
-        Kind::Listener | Kind::Settings | Kind::Host | Kind::Route => ("", "", None),
+        Kind::Listener | Kind::Settings | Kind::Host | Kind::Policy | Kind::Route => ("", "", None),
     };
     let object = match qualified.and_then(|name| name.split_once('/')) {
         Some((namespace, name)) => ObjectReference {

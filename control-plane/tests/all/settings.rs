@@ -149,7 +149,7 @@ async fn at_the_start_what_cannot_be_used_is_an_error_that_names_it() {
     let name = file.to_str().unwrap();
     let error = refused(&file).await;
     assert!(error.contains(name), "{error}");
-    fs::write(&file, "listeners: []\n\ntimeouts:\n  connect: soon\n").unwrap();
+    fs::write(&file, "accessLog: {}\n\ntimeouts:\n  connect: soon\n").unwrap();
     let error = refused(&file).await;
     for part in [name, "line 4", "timeouts.connect"] {
         assert!(error.contains(part), "{part}: {error}");

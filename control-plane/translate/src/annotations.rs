@@ -1,16 +1,19 @@
 //! What the annotations of an Ingress or a Service ask for, and what it costs that Sluice does not do it.
 //!
-//! It does not know any policy of Sluice's own yet. An annotation that protects or confines must not be lost silently:
-//! whatever carries it answers 503 and says so. The others are only reported.
+//! It does not know the dialects: each says itself which policies an object names (`traefik.rs`). An annotation that
+//! protects or confines must not be lost silently: whatever carries it answers 503 and says so. The others are only reported.
 
 mod foreign;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use sluice_proto::{ObjectReference, Problem};
+use sluice_proto::{ObjectReference, Policy, Problem};
 
 use crate::annotations::foreign::Loss;
+use crate::objects::Objects;
 use crate::problem::{Fault, ProblemCode, Problems};
+use crate::traefik;
 
 /// What the annotations of an object mean for its routes.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +22,8 @@ pub(crate) struct Judgement {
     pub(crate) unavailable: Option<Problem>,
     /// The routes stand back behind every other route of the same host and path.
     pub(crate) yields: bool,
+    /// What is done to the requests of the routes, in the order in which it is done.
+    pub(crate) policies: Vec<Arc<Policy>>,
 }
 
 /// Returns whether the annotation of this key is read.
@@ -26,13 +31,19 @@ pub(crate) fn is_read(key: &str) -> bool {
     key.starts_with(OWN_PREFIX) || foreign::is_read(key)
 }
 
-/// Judges the annotations of an object.
+/// Judges the annotations of an Ingress or a Service.
 pub(crate) fn judge(
+    objects: &Objects,
     annotations: Option<&BTreeMap<String, String>>,
     object: &ObjectReference,
     problems: &mut Problems,
 ) -> Judgement {
-    let mut judgement = Judgement::default();
+    let attached = traefik::attach(objects, annotations, object, problems);
+    let mut judgement = Judgement {
+        unavailable: attached.unavailable,
+        yields: false,
+        policies: attached.policies,
+    };
     let mut ignored = Vec::new();
     let mut unsupported = Vec::new();
     for (key, value) in annotations.into_iter().flatten() {
@@ -40,7 +51,7 @@ pub(crate) fn judge(
             let problem = unknown(key).at(object, field(key));
             problems.add(problem.clone());
             judgement.unavailable.get_or_insert(problem);
-        } else if let Some((loss, reason)) = foreign::loss(key, value) {
+        } else if let Some((loss, reason)) = foreign::loss(key, value, &object.kind) {
             match loss {
                 Loss::Protects => unsupported.push((key, reason)),
                 Loss::Yields => {

@@ -7,17 +7,21 @@ mod port;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::api::networking::v1::{IngressBackend, IngressServiceBackend};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use sluice_proto::{Backend, BackendName, BackendTarget, Problem, Route, RouteAction};
+use sluice_proto::{
+    Backend, BackendName, BackendProtocol, BackendTarget, Policy, Problem, Route, RouteAction,
+};
 
 use crate::annotations;
 use crate::external_name;
 use crate::object;
 use crate::objects::{Name, Objects};
 use crate::problem::{Fault, ProblemCode, Problems};
+use crate::traefik::{self, Scheme};
 
 /// The backends that the paths of an Ingress name.
 pub(crate) struct Backends<'a> {
@@ -32,6 +36,13 @@ pub(crate) struct UsedBackend {
     pub(crate) backend: Backend,
     /// Of which Service (namespace, name) it takes which endpoints; `None` for a name outside of the cluster.
     pub(crate) served: Option<(Name, ServedPort)>,
+}
+
+/// What a path names.
+pub(crate) struct Resolved {
+    pub(crate) name: BackendName,
+    /// What is done to the requests that it answers, in the order in which it is done.
+    pub(crate) policies: Vec<Arc<Policy>>,
 }
 
 /// A port of a Service that a route names, as its EndpointSlices know it.
@@ -62,17 +73,18 @@ impl<'a> Backends<'a> {
         }
     }
 
-    /// Returns the name of the backend that this is in this namespace.
+    /// Returns the backend that this is in this namespace.
     pub(crate) fn resolve(
         &mut self,
         namespace: &str,
         backend: &IngressBackend,
         problems: &mut Problems,
-    ) -> Result<BackendName, NoBackend> {
+    ) -> Result<Resolved, NoBackend> {
         let named = named_service(backend)?;
         let service = self.objects.service(namespace, &named.name);
         let service = service.ok_or_else(|| service_missing(namespace, &named.name))?;
         let judgement = annotations::judge(
+            self.objects,
             service.metadata.annotations.as_ref(),
             &object::reference(service, &service.metadata),
             problems,
@@ -86,10 +98,19 @@ impl<'a> Backends<'a> {
         let port = port::chosen(named, spec, is_external)?;
         let number = port::number(port.port).ok_or_else(|| port::missing(named, spec))?;
         let name = BackendName::of_service(namespace, &named.name, number);
+        let resolved = Resolved {
+            name: name.clone(),
+            policies: judgement.policies,
+        };
         if self.used.contains_key(&name) {
-            return Ok(name);
+            return Ok(resolved);
         }
-        let protocol = port::protocol(named, &port)?;
+        let scheme = traefik::scheme(service.metadata.annotations.as_ref());
+        let protocol = match scheme {
+            Some(Scheme::Http) => BackendProtocol::Http1,
+            Some(Scheme::H2c) => BackendProtocol::H2c,
+            None => port::protocol(named, &port)?,
+        };
         let (target, served) = if is_external {
             (self.external_name(named, spec, number)?, None)
         } else {
@@ -104,9 +125,8 @@ impl<'a> Backends<'a> {
             protocol,
             target,
         };
-        self.used
-            .insert(name.clone(), UsedBackend { backend, served });
-        Ok(name)
+        self.used.insert(name, UsedBackend { backend, served });
+        Ok(resolved)
     }
 
     /// Returns all of them.
@@ -129,7 +149,7 @@ impl<'a> Backends<'a> {
                         "the Service {} is of type ExternalName, which is off; the path answers 503",
                         named.name
                     ),
-                    "Set ingress.allowExternalName in the settings file if everybody who may write a Service may \
+                    "Set ingress.allowExternalName in the settings if everybody who may write a Service may \
                      also choose what the edge connects to",
                 ),
             ));

@@ -4,14 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use sluice_proto::{
-    Certificate, CertificateMaterial, CertificateName, HostPattern, ObjectReference, Problem,
-};
+use sluice_proto::{Certificate, CertificateMaterial, CertificateName, HostPattern, Problem};
 
 use crate::ingress::ServedIngress;
 use crate::objects::Objects;
 use crate::problem::{Fault, ProblemCode, Problems};
-use crate::secret::Malformed;
+use crate::secret::{Malformed, lookup, reference};
 use crate::settings::SecretReference;
 use crate::tls::{IngressTls, TlsEntry, covers};
 
@@ -45,21 +43,31 @@ pub(crate) fn default_certificate(
     own: &CertificateMaterial,
     problems: &mut Problems,
 ) -> Certificate {
-    // A named Secret that is broken is not replaced by our own: a data plane goes on serving what it had.
-    let content = match secret {
-        None => Ok(own.clone()),
-        Some(SecretReference { namespace, name }) => {
-            let content = read(objects, namespace, name, COSTS_HANDSHAKES, problems);
-            content.map_err(|fault| fault.at(&reference(namespace, name), "data"))
-        }
-    };
+    let name = CertificateName::default_certificate();
+    match secret {
+        None => Certificate {
+            name,
+            content: Ok(own.clone()),
+        },
+        Some(secret) => named_by_settings(objects, name, secret, problems),
+    }
+}
+
+/// Returns the certificate that settings name for hosts that have none.
+pub(crate) fn named_by_settings(
+    objects: &Objects,
+    name: CertificateName,
+    secret: &SecretReference,
+    problems: &mut Problems,
+) -> Certificate {
+    let (namespace, secret) = (&secret.namespace, &secret.name);
+    // One that is broken is not replaced by our own: a data plane goes on serving what it had.
+    let content = read(objects, namespace, secret, COSTS_HANDSHAKES, problems);
+    let content = content.map_err(|fault| fault.at(&reference(namespace, secret), "data"));
     if let Err(problem) = &content {
         problems.add(problem.clone());
     }
-    Certificate {
-        name: CertificateName::default_certificate(),
-        content,
-    }
+    Certificate { name, content }
 }
 
 /// Returns whether a certificate is for a host.
@@ -76,39 +84,24 @@ fn read(
     costs: &str,
     problems: &mut Problems,
 ) -> Result<CertificateMaterial, Fault> {
-    match objects.secret(namespace, name) {
-        Some(Ok(material)) => Ok(material.clone()),
-        Some(Err(malformed)) => {
-            let problem = malformed_secret(namespace, name, malformed);
-            problems.add(problem);
-            Err(Fault::new(
-                ProblemCode::CertificateUnusable,
-                format!(
-                    "the Secret {namespace}/{name} is malformed ({}: {}); {costs}",
-                    malformed.key, malformed.reason
-                ),
-                "Mend the Secret",
-            ))
-        }
-        None if objects.are_secrets_denied(namespace) => Err(Fault::new(
-            ProblemCode::SecretsForbidden,
-            format!(
-                "Sluice may not read Secrets of the namespace {namespace}, so not {name}; {costs}"
-            ),
-            format!(
-                "kubectl create rolebinding sluice-secret-reader --namespace {namespace} \
-                 --clusterrole=sluice-secret-reader --serviceaccount=sluice-system:sluice-control-plane"
-            ),
-        )),
-        None => Err(Fault::new(
-            ProblemCode::SecretMissing,
-            format!("there is no Secret {namespace}/{name}; {costs}"),
-            "Create the Secret, or correct its name",
-        )),
-    }
+    let content = lookup(objects, namespace, name).map_err(|absent| absent.fault(costs))?;
+    let malformed = match &content.certificate {
+        Ok(material) => return Ok(material.clone()),
+        Err(malformed) => malformed,
+    };
+    problems.add(malformed_secret(namespace, name, malformed));
+    Err(Fault::new(
+        ProblemCode::CertificateUnusable,
+        format!(
+            "the Secret {namespace}/{name} is malformed ({}: {}); {costs}",
+            malformed.key, malformed.reason
+        ),
+        "Mend the Secret",
+    ))
 }
 
-fn malformed_secret(namespace: &str, name: &str, malformed: &Malformed) -> Problem {
+/// Returns the problem of a Secret that holds no certificate.
+pub(crate) fn malformed_secret(namespace: &str, name: &str, malformed: &Malformed) -> Problem {
     let fault = Fault::new(
         ProblemCode::CertificateMalformed,
         format!(
@@ -117,10 +110,7 @@ fn malformed_secret(namespace: &str, name: &str, malformed: &Malformed) -> Probl
         ),
         "Put a PEM certificate chain under tls.crt, the leaf first, and its unencrypted PEM key under tls.key",
     );
-    fault.at(
-        &reference(namespace, name),
-        format!("data[{}]", malformed.key),
-    )
+    fault.at(&reference(namespace, name), malformed.field())
 }
 
 fn report_other_hosts(
@@ -149,14 +139,6 @@ fn report_other_hosts(
             &ingress.reference,
             format!("spec.tls[{}].secretName", entry.index),
         ));
-    }
-}
-
-fn reference(namespace: &str, name: &str) -> ObjectReference {
-    ObjectReference {
-        kind: "Secret".to_owned(),
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
     }
 }
 

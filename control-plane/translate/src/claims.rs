@@ -77,7 +77,7 @@ fn shared(host: &HostPattern, owner: &ObjectReference, across_namespaces: bool) 
                 "the host {host} belongs to the namespace of the older {owner}; paths of both are served, with \
                  certificates of that namespace only"
             ),
-            "Nothing, if both namespaces agree; ingress.hostsAcrossNamespaces: false in the settings file forbids it",
+            "Nothing, if both namespaces agree; ingress.hostsAcrossNamespaces: false in the settings forbids it",
         )
     } else {
         Fault::new(

@@ -1,13 +1,16 @@
 //! Which Ingresses are served: those of an IngressClass whose controller the settings name.
 //!
-//! It does not look at anything else of an Ingress.
+//! It does not look at anything else of an Ingress, and not into the settings that a class names
+//! (`settings/in_force.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass, IngressClassSpec};
-use sluice_proto::ObjectReference;
+use sluice_proto::{ObjectReference, SettingsName};
 
+use crate::custom::{Custom, CustomKind, SettingsKind};
 use crate::problem::{Fault, ProblemCode, Problems};
+use crate::settings::EDGE;
 
 /// The IngressClasses, seen by which controllers are served.
 pub(crate) struct Classes<'a> {
@@ -27,6 +30,15 @@ pub(crate) enum Served<'a> {
     ClassMissing(&'a str),
 }
 
+/// What the parameters of a class name.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Parameters<'a> {
+    /// The Settings of this name.
+    Settings(&'a str),
+    /// Something else.
+    Others,
+}
+
 impl<'a> Classes<'a> {
     pub(crate) fn new(
         classes: &'a BTreeMap<String, IngressClass>,
@@ -41,19 +53,36 @@ impl<'a> Classes<'a> {
 
     /// Returns whether this Ingress is served.
     pub(crate) fn served<'b>(&self, ingress: &'b Ingress) -> Served<'b> {
-        match self.class_of(ingress) {
+        match self.class(ingress) {
             Ok(class) => self.of(class),
-            Err(missing) => Served::ClassMissing(missing),
+            Err(name) => Served::ClassMissing(name),
         }
     }
 
     /// Returns the controller of the class of this Ingress, if there is one.
     pub(crate) fn controller_of(&self, ingress: &Ingress) -> Option<&'a str> {
-        controller(self.class_of(ingress).ok()?)
+        controller(self.class(ingress).ok()?)
     }
 
-    /// Returns the class of this Ingress, if it has one, or the name of one that does not exist.
-    fn class_of<'b>(&self, ingress: &'b Ingress) -> Result<Option<&'a IngressClass>, &'b str> {
+    /// Returns the settings that hold for the routes of this Ingress.
+    pub(crate) fn settings(&self, ingress: &Ingress) -> SettingsName {
+        let class = self.class(ingress).ok().flatten();
+        let parameters = class.and_then(parameters);
+        match (class, parameters) {
+            (None, _) | (_, None | Some(Parameters::Settings(EDGE))) => SettingsName::EDGE,
+            (Some(class), Some(_)) => SettingsName::of_class(name(class)),
+        }
+    }
+
+    /// Returns the served classes that name settings of their own, with what they name.
+    pub(crate) fn with_parameters(&self) -> impl Iterator<Item = (&'a str, Parameters<'a>)> {
+        let served = self.classes.values();
+        let served = served.filter(|class| self.of(Some(class)) == Served::Yes);
+        served.filter_map(|class| Some((name(class), parameters(class)?)))
+    }
+
+    /// Returns the class of an Ingress, if it has one; or the name of one that does not exist.
+    fn class<'b>(&self, ingress: &'b Ingress) -> Result<Option<&'a IngressClass>, &'b str> {
         match named(ingress) {
             Some(Named::Field(name)) => self.classes.get(name).map(Some).ok_or(name),
             // A controller may understand the annotation without any IngressClass, so an unknown name is its business.
@@ -64,7 +93,11 @@ impl<'a> Classes<'a> {
     }
 
     /// Says what is wrong with the served classes.
-    pub(crate) fn report(&self, problems: &mut Problems) {
+    pub(crate) fn report(
+        &self,
+        settings: &BTreeMap<String, Custom<SettingsKind>>,
+        problems: &mut Problems,
+    ) {
         let defaults = defaults(self.classes);
         let ours = defaults
             .iter()
@@ -85,17 +118,15 @@ impl<'a> Classes<'a> {
                 problems.add(fault.at(&reference(class), field));
             }
         }
-        for class in self.classes.values() {
-            let parameters = class
-                .spec
-                .as_ref()
-                .and_then(|spec| spec.parameters.as_ref());
-            if parameters.is_some() && self.of(Some(class)) == Served::Yes {
-                let fault = Fault::new(
-                    ProblemCode::ClassParametersUnsupported,
-                    "Sluice reads no parameters of a class; they have no effect",
-                    "Remove them, and use the settings file of the control plane",
-                );
+        for (class, parameters) in self.with_parameters() {
+            let fault = match parameters {
+                // Nothing needs to be there for the defaults of the edge.
+                Parameters::Settings(EDGE) => continue,
+                Parameters::Settings(name) if settings.contains_key(name) => continue,
+                Parameters::Settings(name) => settings_missing(name),
+                Parameters::Others => parameters_unsupported(),
+            };
+            if let Some(class) = self.classes.get(class) {
                 problems.add(fault.at(&reference(class), "spec.parameters"));
             }
         }
@@ -165,6 +196,43 @@ pub(crate) fn class_missing(class: &str, classes: &BTreeMap<String, IngressClass
     )
 }
 
+fn settings_missing(name: &str) -> Fault {
+    Fault::new(
+        ProblemCode::SettingsMissing,
+        format!("there are no Settings named {name}; {WITHOUT_SETTINGS}"),
+        "Create them, or correct the name; kubectl get settings lists what there is",
+    )
+}
+
+fn parameters_unsupported() -> Fault {
+    Fault::new(
+        ProblemCode::ClassParametersUnsupported,
+        format!(
+            "the parameters of a class that Sluice reads are {} of the group {}, which are in no namespace; \
+             {WITHOUT_SETTINGS}",
+            SettingsKind::KIND,
+            SettingsKind::GROUP
+        ),
+        "Name such an object, or remove the parameters",
+    )
+}
+
+/// Returns what a class names as its parameters.
+fn parameters(class: &IngressClass) -> Option<Parameters<'_>> {
+    let named = class.spec.as_ref()?.parameters.as_ref()?;
+    let is_ours = named.api_group.as_deref() == Some(SettingsKind::GROUP)
+        && named.kind == SettingsKind::KIND
+        && named
+            .scope
+            .as_deref()
+            .is_none_or(|scope| scope == "Cluster");
+    Some(if is_ours {
+        Parameters::Settings(&named.name)
+    } else {
+        Parameters::Others
+    })
+}
+
 /// Returns whether the annotation of this key says something about classes.
 pub(crate) fn is_read(key: &str) -> bool {
     key == LEGACY_ANNOTATION || key == DEFAULT_ANNOTATION
@@ -199,5 +267,6 @@ fn reference(class: &IngressClass) -> ObjectReference {
     }
 }
 
+const WITHOUT_SETTINGS: &str = "for its routes the settings of the whole edge hold, but nobody is trusted to say who the client is";
 const LEGACY_ANNOTATION: &str = "kubernetes.io/ingress.class";
 const DEFAULT_ANNOTATION: &str = "ingressclass.kubernetes.io/is-default-class";

@@ -1,12 +1,15 @@
-//! What TLS clients of each host get: whose certificate.
+//! What TLS clients of each host get: whose certificate, and whether they are asked for one of their own.
 //!
 //! A certificate for a host comes only from the namespace of the oldest Ingress that claims the host: nobody else can
 //! put a certificate of theirs before its clients. It does not read Secrets (`certificates.rs`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use sluice_proto::{Certificate, CertificateName, Host, HostPattern, ObjectReference, Route};
+use sluice_proto::{
+    Certificate, CertificateName, Host, HostPattern, ObjectReference, PolicyAction, PolicyName,
+    Route, SettingsName,
+};
 
 use crate::certificates::is_for;
 use crate::claims;
@@ -31,6 +34,7 @@ pub(crate) struct Below {
     /// Whose certificates it gets.
     namespace: String,
     certificate: Option<CertificateName>,
+    client_certificates: Vec<PolicyName>,
 }
 
 impl SettledHost {
@@ -61,10 +65,17 @@ impl SettledHost {
         let of_wildcard = wildcard
             .filter(|wildcard| wildcard.namespace == owner.namespace)
             .and_then(|wildcard| wildcard.certificate.clone());
+        let client_certificates = match wildcard {
+            // Its requests are those of the wildcard.
+            Some(wildcard) if routes.is_empty() => wildcard.client_certificates.clone(),
+            _ => client_certificates(routes.values(), wanting),
+        };
         Some(Self {
             host: Host {
                 pattern: pattern.clone(),
                 certificate: certificate.clone().or(of_wildcard),
+                settings: settings(pattern, wanting),
+                client_certificates: client_certificates.clone(),
             },
             routes: (routes.into_values())
                 .map(|route| (Arc::clone(&route.name), route))
@@ -74,6 +85,7 @@ impl SettledHost {
                 owner: rule_owner.cloned(),
                 namespace: owner.namespace.clone(),
                 certificate,
+                client_certificates,
             },
         })
     }
@@ -92,6 +104,30 @@ pub(crate) fn wildcard(pattern: &HostPattern) -> Option<HostPattern> {
         }
         HostPattern::Wildcard(_) | HostPattern::Any => None,
     }
+}
+
+/// Returns the settings that hold for TLS clients of a host: of the class of the oldest Ingress with a rule for it, or of
+/// the oldest that names it at all.
+fn settings(pattern: &HostPattern, wanting: &[&Reading]) -> SettingsName {
+    let ruling = wanting.iter().find(|own| own.rules.contains_key(pattern));
+    let oldest = ruling.or_else(|| wanting.first());
+    oldest.map_or(SettingsName::EDGE, |oldest| oldest.settings.clone())
+}
+
+/// Returns the policies of routes for which TLS clients must be asked for a certificate, sorted.
+fn client_certificates<'a>(
+    routes: impl Iterator<Item = &'a Arc<Route>>,
+    wanting: &[&Reading],
+) -> Vec<PolicyName> {
+    let asks = |name: &&PolicyName| {
+        let mut policies = wanting.iter().filter_map(|own| own.policies.get(*name));
+        policies.any(|policy| matches!(policy.action, PolicyAction::ClientCertificate(_)))
+    };
+    let names: BTreeSet<_> = routes
+        .flat_map(|route| &route.policies)
+        .filter(asks)
+        .collect();
+    names.into_iter().cloned().collect()
 }
 
 /// Returns the certificates that Ingresses of the owner's namespace name for a host, and reports the other Ingresses.

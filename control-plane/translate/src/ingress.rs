@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::networking::v1::{HTTPIngressPath, Ingress, IngressBackend, IngressTLS};
-use sluice_proto::{HostPattern, ObjectReference};
+use sluice_proto::{HostPattern, ObjectReference, SettingsName};
 
 use crate::object;
 use crate::problem::{Fault, ProblemCode, Problems};
@@ -14,6 +14,8 @@ use crate::problem::{Fault, ProblemCode, Problems};
 pub(crate) struct ServedIngress<'a> {
     pub(crate) reference: ObjectReference,
     pub(crate) created_unix_s: i64,
+    /// Of its class.
+    pub(crate) settings: SettingsName,
     pub(crate) annotations: Option<&'a BTreeMap<String, String>>,
     /// Those whose host can be used.
     pub(crate) rules: Vec<Rule<'a>>,
@@ -32,7 +34,11 @@ pub(crate) struct Rule<'a> {
 
 impl<'a> ServedIngress<'a> {
     /// Parses an Ingress that is served.
-    pub(crate) fn parse(ingress: &'a Ingress, problems: &mut Problems) -> Self {
+    pub(crate) fn parse(
+        ingress: &'a Ingress,
+        settings: SettingsName,
+        problems: &mut Problems,
+    ) -> Self {
         let reference = object::reference(ingress, &ingress.metadata);
         let spec = ingress.spec.as_ref();
         let written = spec
@@ -70,6 +76,7 @@ impl<'a> ServedIngress<'a> {
         Self {
             created_unix_s: (ingress.metadata.creation_timestamp.as_ref())
                 .map_or(0, |created| created.0.as_second()),
+            settings,
             annotations: ingress.metadata.annotations.as_ref(),
             rules,
             is_ruleless: written.is_empty() && default_backend.is_some(),

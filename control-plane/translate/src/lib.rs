@@ -4,6 +4,8 @@
 //! [`Objects`], [`Objects::apply`] says whether a change matters, [`translate`] says what all of it means:
 //!
 //! ```text
+//!    Settings
+//!       ^ spec.parameters
 //!  IngressClass <--spec.ingressClassName-- Ingress --spec.tls[].secretName--> Secret
 //!       |                                   |   |                                |
 //!  spec.controller                     host,|   |backend.service                 | tls.crt, tls.key
@@ -13,25 +15,37 @@
 //! ==== objects ============================ | = | =============================== | = Service port's name
 //! ==== resources ========================== v = v =============================== v ==================
 //!
-//!  Listener, Settings (edge)          Route --weighted--> Backend <--same name-- Endpoints
+//!  Listener   Settings <--settings--- Route --weighted--> Backend <--same name-- Endpoints
 //!                                       | |
 //!                                  host | +--certificate--> Certificate (namespace/secret, default)
 //!                                       v                        ^
 //!                                      Host ----certificate------+
 //! ```
 //!
+//! and beside it what is done to requests:
+//!
+//! ```text
+//!  Ingress --annotations--> Middleware <--annotations-- Service
+//!     |                      |   ^  |
+//!     |                      |   +--+ chain        Secret: users, authorities
+//! ====|======================|=======================|=========================
+//!     v                      v                       |
+//!   Route ---in order---> Policy <-------------------+
+//! ```
+//!
 //! First each Ingress is read on its own (`reading.rs`): whether it is served (`class.rs`, `ingress.rs`), what `spec.tls`
 //! says (`tls.rs`), the routes that it wants with their paths, annotations and backends (`routes.rs`, `path.rs`,
-//! `annotations.rs`, `backends.rs`), what its Secrets hold (`secret.rs`, `certificates.rs`). Then what several share is
-//! settled (`merged.rs`): who owns each host and gets each path (`claims.rs`), whose certificate a host gets (`hosts.rs`),
-//! and last the endpoints (`endpoints.rs`). After a change only what it touches is done again ([`retranslate`]).
-//! `testdata` shows every behaviour as a pair of files.
+//! `annotations.rs`, `backends.rs`) and policies (`traefik.rs`), what its Secrets hold (`secret.rs`, `certificates.rs`).
+//! Then what several share is settled (`merged.rs`): who owns each host and gets each path (`claims.rs`), whose certificate a
+//! host gets (`hosts.rs`), which policies and backends are used, and last the endpoints (`endpoints.rs`). After a change only
+//! what it touches is done again ([`retranslate`]). `testdata` shows every behaviour as a pair of files.
 
 mod annotations;
 mod backends;
 mod certificates;
 mod claims;
 mod class;
+mod custom;
 mod endpoints;
 mod external_name;
 mod hosts;
@@ -48,15 +62,19 @@ mod routes;
 mod secret;
 mod settings;
 mod tls;
+mod traefik;
 mod translation;
 mod yaml;
 
 pub use crate::class::assumed_class;
+pub use crate::custom::{Custom, CustomKind, SettingsKind};
 pub use crate::object::Object;
 pub use crate::objects::{Change, Changed, Objects};
 pub use crate::parse::{DocumentProblem, ParsedObjects, Place, parse_objects, places};
 pub use crate::problem::ProblemCode;
 pub use crate::settings::{
-    EdgeSettings, IngressSettings, SecretReference, SettingsError, StatusAddress, StatusSettings,
+    EdgeSettings, IngressSettings, ProxySet, SecretReference, SettingsError, SettingsField,
+    StatusAddress, StatusSettings, settings_definition, settings_fields,
 };
+pub use crate::traefik::{Middleware, MiddlewareKind};
 pub use crate::translation::{Options, Translation, retranslate, translate};

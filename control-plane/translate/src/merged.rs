@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use imbl::OrdMap;
 use sluice_proto::{
-    BackendName, CertificateName, HostPattern, Kind, Problem, Resource, ResourceKey, Route,
+    BackendName, CertificateName, HostPattern, Kind, PolicyName, Problem, Resource, ResourceKey,
+    Route,
 };
 
 use crate::backends::{UsedBackend, backends_of};
@@ -32,6 +33,7 @@ pub(crate) struct Merged {
     wanting: Relation<HostPattern, Seniority>,
     hosts: OrdMap<HostPattern, Arc<SettledHost>>,
     certificate_users: Relation<CertificateName, Seniority>,
+    policy_users: Relation<PolicyName, Seniority>,
     /// With the name of the route that names the backend, and got its path.
     backend_users: Relation<BackendName, (Seniority, Arc<str>)>,
     backends: OrdMap<BackendName, UsedBackend>,
@@ -47,6 +49,7 @@ pub(crate) struct Merged {
 struct Touched {
     hosts: BTreeSet<HostPattern>,
     certificates: BTreeSet<CertificateName>,
+    policies: BTreeSet<PolicyName>,
     backends: BTreeSet<BackendName>,
     services: BTreeSet<Name>,
 }
@@ -74,6 +77,9 @@ impl Merged {
         self.settle_hosts(across_namespaces, &mut touched, published);
         for name in std::mem::take(&mut touched.certificates) {
             self.settle_certificate(name, published);
+        }
+        for name in std::mem::take(&mut touched.policies) {
+            self.settle_policy(name, published);
         }
         for name in std::mem::take(&mut touched.backends) {
             self.settle_backend(name, &mut touched, published);
@@ -121,6 +127,9 @@ impl Merged {
                 self.certificate_users
                     .remove(certificate.clone(), seniority.clone());
             }
+            for policy in old.policies.keys() {
+                self.policy_users.remove(policy.clone(), seniority.clone());
+            }
             self.remove_problems(&old.problems);
             touched.by(&old);
         }
@@ -132,6 +141,9 @@ impl Merged {
             for certificate in new.certificates.keys() {
                 self.certificate_users
                     .insert(certificate.clone(), seniority.clone());
+            }
+            for policy in new.policies.keys() {
+                self.policy_users.insert(policy.clone(), seniority.clone());
             }
             self.add_problems(&new.problems);
             touched.by(&new);
@@ -242,6 +254,16 @@ impl Merged {
         }
     }
 
+    /// All Ingresses that name a policy have read the same of it.
+    fn settle_policy(&self, name: PolicyName, published: &mut Published) {
+        let first = self.policy_users.of(&name).next();
+        let reading = first.and_then(|seniority| self.readings.get(seniority));
+        match reading.and_then(|reading| reading.policies.get(&name)) {
+            Some(policy) => published.put(Resource::Policy(Arc::clone(policy))),
+            None => published.remove(&ResourceKey::new(Kind::Policy, name.as_arc().clone())),
+        }
+    }
+
     fn settle_backend(
         &mut self,
         name: BackendName,
@@ -306,6 +328,7 @@ impl Touched {
         self.hosts.extend(reading.hosts().into_iter().cloned());
         self.certificates
             .extend(reading.certificates.keys().cloned());
+        self.policies.extend(reading.policies.keys().cloned());
         self.backends.extend(reading.backends.keys().cloned());
     }
 }

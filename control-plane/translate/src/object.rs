@@ -11,6 +11,9 @@ use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sluice_proto::ObjectReference;
 
+use crate::custom::{Custom, SettingsKind};
+use crate::traefik::Middleware;
+
 /// A Kubernetes object of one of the kinds that translation reads. `Debug` shows only which.
 #[derive(Clone, PartialEq)]
 #[allow(
@@ -28,8 +31,12 @@ pub enum Object {
     EndpointSlice(EndpointSlice),
     /// Certificates and keys.
     Secret(Secret),
+    /// Settings of the whole edge, or of classes.
+    Settings(Custom<SettingsKind>),
     /// A machine: from its addresses, and those of its pods, comes who may read metrics.
     Node(Node),
+    /// What Traefik is to do with requests.
+    Middleware(Middleware),
 }
 
 impl Object {
@@ -42,7 +49,9 @@ impl Object {
             Self::Service(service) => reference(service, &service.metadata),
             Self::EndpointSlice(slice) => reference(slice, &slice.metadata),
             Self::Secret(secret) => reference(secret, &secret.metadata),
+            Self::Settings(settings) => reference(settings, &settings.metadata),
             Self::Node(node) => reference(node, &node.metadata),
+            Self::Middleware(middleware) => reference(middleware, &middleware.metadata),
         }
     }
 }

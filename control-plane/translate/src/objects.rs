@@ -4,6 +4,7 @@
 //! must be translated again: most of what happens in a cluster is nobody's business here.
 
 mod by_name;
+mod put;
 mod references;
 mod strip;
 
@@ -11,18 +12,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use ipnet::IpNet;
-use k8s_openapi::api::core::v1::{Secret, Service};
+use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
-use sluice_proto::{CertificateMaterial, ObjectReference};
+use sluice_proto::ObjectReference;
 
 use crate::class::{Classes, Served};
+use crate::custom::{Custom, CustomKind, SettingsKind};
 use crate::node;
 use crate::object::Object;
 use crate::objects::by_name::ByName;
-use crate::objects::references::{References, secrets};
-use crate::secret::{Malformed, material};
-use crate::settings::{CONTROLLER, EdgeSettings, SecretReference};
+use crate::objects::references::References;
+use crate::problem::Problems;
+use crate::secret::Content;
+use crate::settings::{CONTROLLER, EdgeSettings, InForce};
+use crate::traefik;
 
 /// All objects that translation reads, as they are now. `Debug` shows how many.
 #[derive(Clone, Default)]
@@ -32,10 +36,15 @@ pub struct Objects {
     services: ByName<Service>,
     slices: ByName<EndpointSlice>,
     slices_of_service: ByName<BTreeSet<String>>,
-    secrets: ByName<Result<CertificateMaterial, Malformed>>,
+    secrets: ByName<Content>,
+    middlewares: ByName<traefik::Kept>,
+    /// By the id that annotations name them by.
+    middlewares_by_id: BTreeMap<String, BTreeSet<Name>>,
+    settings: BTreeMap<String, Custom<SettingsKind>>,
     nodes: BTreeMap<String, BTreeSet<IpNet>>,
     denied: BTreeSet<String>,
-    served: Option<ServedBy>,
+    file: Option<EdgeSettings>,
+    in_force: Option<InForce>,
     references: References,
     changed: Changed,
     // Whether other Secrets are referred to than when somebody asked last.
@@ -69,19 +78,13 @@ pub enum Change {
     Everything,
 }
 
-/// What the settings say about which objects matter.
-#[derive(Clone, Debug, Eq, PartialEq)]
-struct ServedBy {
-    controllers: BTreeSet<String>,
-    default_certificate: Option<SecretReference>,
-}
-
 impl Objects {
     /// Takes in a new or changed object.
     pub fn apply(&mut self, object: Object) -> Change {
+        let reference = object.reference();
         let ObjectReference {
             namespace, name, ..
-        } = object.reference();
+        } = reference.clone();
         match object {
             Object::IngressClass(class) => {
                 let class = strip::class(class);
@@ -89,25 +92,34 @@ impl Objects {
                     return Change::Nothing;
                 }
                 self.classes.insert(name, class);
-                self.count_references();
-                Change::Everything
+                self.settings_changed()
             }
             Object::Ingress(ingress) => {
                 self.put_ingress(&namespace, &name, Some(strip::ingress(ingress)))
             }
             Object::Service(service) => {
-                let service = strip::service(service);
-                if self.services.find(&namespace, &name) == Some(&service) {
-                    return Change::Nothing;
-                }
-                self.services.insert(&namespace, &name, service);
-                self.service_changed(&namespace, &name)
+                self.put_service(&namespace, &name, Some(strip::service(service)))
             }
             Object::EndpointSlice(slice) => {
                 self.put_slice(&namespace, &name, Some(strip::slice(slice)))
             }
-            Object::Secret(secret) => self.apply_secret(&namespace, &name, &secret),
+            Object::Secret(secret) => {
+                // Only what somebody may need of it is kept, whatever else the Secret holds.
+                self.put_secret(&namespace, &name, Some(Content::of(&secret)))
+            }
+            Object::Settings(settings) => {
+                let settings = settings.stripped();
+                if self.settings.get(&name) == Some(&settings) {
+                    return Change::Nothing;
+                }
+                self.settings.insert(name, settings);
+                self.settings_changed()
+            }
             Object::Node(node) => self.put_node(&name, Some(node::ranges(&node))),
+            Object::Middleware(middleware) => {
+                let kept = traefik::Kept::of(reference, &middleware);
+                self.put_middleware(&namespace, &name, Some(kept))
+            }
         }
     }
 
@@ -115,36 +127,29 @@ impl Objects {
     pub fn remove(&mut self, object: &ObjectReference) -> Change {
         let (namespace, name) = (object.namespace.as_str(), object.name.as_str());
         match object.kind.as_str() {
-            "IngressClass" if self.classes.remove(name).is_some() => {
-                self.count_references();
-                Change::Everything
-            }
+            "IngressClass" if self.classes.remove(name).is_some() => self.settings_changed(),
+            SettingsKind::KIND if self.settings.remove(name).is_some() => self.settings_changed(),
             "Ingress" => self.put_ingress(namespace, name, None),
-            "Service" if self.services.remove(namespace, name).is_some() => {
-                self.service_changed(namespace, name)
-            }
+            "Service" => self.put_service(namespace, name, None),
             "EndpointSlice" => self.put_slice(namespace, name, None),
             "Node" => self.put_node(name, None),
-            "Secret" if self.secrets.remove(namespace, name).is_some() => {
-                self.secret_changed(namespace, name)
-            }
+            "Secret" => self.put_secret(namespace, name, None),
+            "Middleware" => self.put_middleware(namespace, name, None),
             _ => Change::Nothing,
         }
     }
 
-    /// Says which Ingresses are served, so that a change of what only others refer to is [`Change::Nothing`]. Until it
-    /// is called, every Ingress counts as served: nothing that matters is passed over.
-    pub fn follow_settings(&mut self, settings: &EdgeSettings) -> Change {
-        let served = Some(ServedBy {
-            controllers: settings.ingress.controllers.clone(),
-            default_certificate: settings.default_certificate.clone(),
-        });
-        if self.served != served {
-            self.served = served;
-            self.count_references();
-        }
-        // Any other setting may have changed, too.
-        Change::Everything
+    /// Says what the settings file says, so that a change of what only Ingresses refer to that are not served is
+    /// [`Change::Nothing`]. Until it is called, every Ingress counts as served: nothing that matters is passed over.
+    pub fn follow_settings(&mut self, file: &EdgeSettings) -> Change {
+        self.file = Some(file.clone());
+        self.settings_changed()
+    }
+
+    /// Returns the settings of the whole edge that are in force, once it is known what the file says.
+    #[must_use]
+    pub fn settings(&self) -> Option<&EdgeSettings> {
+        self.in_force.as_ref().map(|in_force| &in_force.edge)
     }
 
     /// Notes that Secrets of this namespace cannot be read.
@@ -167,8 +172,7 @@ impl Objects {
     pub fn referenced_secrets(&self) -> BTreeSet<(String, String)> {
         let of_ingresses = self.references.secrets();
         let of_ingresses = of_ingresses.map(|(namespace, name)| (namespace.clone(), name.clone()));
-        let default = self.served.iter();
-        let default = default.filter_map(|served| served.default_certificate.as_ref());
+        let default = self.in_force.iter().flat_map(InForce::default_certificates);
         of_ingresses
             .chain(default.map(|secret| (secret.namespace.clone(), secret.name.clone())))
             .collect()
@@ -183,13 +187,13 @@ impl Objects {
     /// Sluice. Of an adopted class, the other controller may be running still.
     #[must_use]
     pub fn is_status_ours(&self, namespace: &str, name: &str) -> bool {
-        let Some(served) = &self.served else {
+        let Some(settings) = self.settings() else {
             return false;
         };
         let own = BTreeSet::from([CONTROLLER.to_owned()]);
         let own = Classes::new(&self.classes, &own);
         let ingress = self.ingresses.find(namespace, name);
-        served.controllers.contains(CONTROLLER)
+        settings.ingress.controllers.contains(CONTROLLER)
             && ingress.is_some_and(|ingress| own.served(ingress) == Served::Yes)
     }
 
@@ -197,10 +201,10 @@ impl Objects {
     /// one.
     #[must_use]
     pub fn ingresses_of_others(&self) -> Vec<(&str, &str, Option<&str>)> {
-        let Some(by) = &self.served else {
+        let Some(settings) = self.settings() else {
             return Vec::new();
         };
-        let classes = Classes::new(&self.classes, &by.controllers);
+        let classes = Classes::new(&self.classes, &settings.ingress.controllers);
         let others = self.ingresses.names().filter_map(|(namespace, name)| {
             let ingress = self.ingresses.find(namespace, name)?;
             let is_others = classes.served(ingress) == Served::No;
@@ -211,6 +215,10 @@ impl Objects {
 
     pub(crate) const fn classes(&self) -> &BTreeMap<String, IngressClass> {
         &self.classes
+    }
+
+    pub(crate) const fn settings_objects(&self) -> &BTreeMap<String, Custom<SettingsKind>> {
+        &self.settings
     }
 
     pub(crate) fn ingress(&self, (namespace, name): &Name) -> Option<&Ingress> {
@@ -239,12 +247,18 @@ impl Objects {
     }
 
     /// Returns what a Secret holds; `None` if there is no such Secret.
-    pub(crate) fn secret(
-        &self,
-        namespace: &str,
-        name: &str,
-    ) -> Option<&Result<CertificateMaterial, Malformed>> {
+    pub(crate) fn secret(&self, namespace: &str, name: &str) -> Option<&Content> {
         self.secrets.find(namespace, name)
+    }
+
+    pub(crate) fn middleware(&self, namespace: &str, name: &str) -> Option<&traefik::Kept> {
+        self.middlewares.find(namespace, name)
+    }
+
+    /// Returns the Middlewares that have this id, sorted by namespace and name.
+    pub(crate) fn middlewares_with(&self, id: &str) -> impl Iterator<Item = &traefik::Kept> {
+        let names = self.middlewares_by_id.get(id).into_iter().flatten();
+        names.filter_map(|(namespace, name)| self.middleware(namespace, name))
     }
 
     /// Returns the ranges of all nodes and their pods.
@@ -256,131 +270,40 @@ impl Objects {
         self.denied.contains(namespace)
     }
 
-    fn put_ingress(&mut self, namespace: &str, name: &str, new: Option<Ingress>) -> Change {
-        let old = match &new {
-            Some(ingress) => self.ingresses.insert(namespace, name, ingress.clone()),
-            None => self.ingresses.remove(namespace, name),
-        };
-        if old == new {
-            return Change::Nothing;
-        }
-        let is_ours =
-            |ingress: &Ingress| served(&self.classes, self.served.as_ref(), ingress) != Served::No;
-        if !old.iter().chain(&new).any(is_ours) {
-            return Change::Nothing;
-        }
-        let (old, new) = (
-            old.filter(|old| self.is_served(old)),
-            new.filter(|new| self.is_served(new)),
-        );
-        self.other_secrets |= secrets_of(old.as_ref()).ne(secrets_of(new.as_ref()));
-        if let Some(old) = old {
-            self.references.remove(&old);
-        }
-        if let Some(new) = new {
-            self.references.add(&new);
-        }
-        let changed = (namespace.to_owned(), name.to_owned());
-        self.changed.ingresses.insert(changed);
-        Change::Ingresses
-    }
-
-    fn put_slice(&mut self, namespace: &str, name: &str, new: Option<EndpointSlice>) -> Change {
-        let service = new.as_ref().and_then(service_of).map(str::to_owned);
-        let old = match &new {
-            Some(slice) => self.slices.insert(namespace, name, slice.clone()),
-            None => self.slices.remove(namespace, name),
-        };
-        if old == new {
-            return Change::Nothing;
-        }
-        let mut touched = BTreeSet::new();
-        if let Some(service) = old.as_ref().and_then(service_of) {
-            let names = self.slices_of_service.entry_or_default(namespace, service);
-            names.remove(name);
-            if names.is_empty() {
-                self.slices_of_service.remove(namespace, service);
-            }
-            touched.insert(service.to_owned());
-        }
-        if let Some(service) = service {
-            let names = self.slices_of_service.entry_or_default(namespace, &service);
-            names.insert(name.to_owned());
-            touched.insert(service);
-        }
-        let is_used = |service: &String| {
-            let mut users = self.references.to_service(namespace, service);
-            users.next().is_some()
-        };
-        touched.retain(is_used);
-        if touched.is_empty() {
-            return Change::Nothing;
-        }
-        let changed = touched
-            .into_iter()
-            .map(|service| (namespace.to_owned(), service));
-        self.changed.services.extend(changed);
-        Change::Surroundings
-    }
-
-    // A node says every few minutes that it is alive; only where it is matters.
-    fn put_node(&mut self, name: &str, new: Option<BTreeSet<IpNet>>) -> Change {
-        let old = match new.clone() {
-            Some(ranges) => self.nodes.insert(name.to_owned(), ranges),
-            None => self.nodes.remove(name),
-        };
-        if old.unwrap_or_default() == new.unwrap_or_default() {
-            Change::Nothing
-        } else {
-            Change::Surroundings
-        }
-    }
-
-    fn apply_secret(&mut self, namespace: &str, name: &str, secret: &Secret) -> Change {
-        // Only the certificate and its key are kept, whatever else the Secret holds.
-        let content = material(secret);
-        if self.secrets.find(namespace, name) == Some(&content) {
-            return Change::Nothing;
-        }
-        self.secrets.insert(namespace, name, content);
-        self.secret_changed(namespace, name)
-    }
-
-    fn service_changed(&mut self, namespace: &str, name: &str) -> Change {
-        let users = self.references.to_service(namespace, name);
-        let users = users.map(|user| (namespace.to_owned(), user.clone()));
-        ingresses(&mut self.changed, users)
-    }
-
-    fn secret_changed(&mut self, namespace: &str, name: &str) -> Change {
-        if self.is_default_certificate(namespace, name) {
-            return Change::Everything;
-        }
-        let users = self.references.to_secret(namespace, name);
-        let users = users.map(|user| (namespace.to_owned(), user.clone()));
-        ingresses(&mut self.changed, users)
-    }
-
     fn is_default_certificate(&self, namespace: &str, name: &str) -> bool {
         // As long as nothing is known of the settings, it might be.
-        self.served.as_ref().is_none_or(|served| {
-            let default = served.default_certificate.as_ref();
-            default.is_some_and(|secret| secret.namespace == namespace && secret.name == name)
+        self.in_force.as_ref().is_none_or(|in_force| {
+            let mut defaults = in_force.default_certificates();
+            defaults.any(|secret| secret.namespace == namespace && secret.name == name)
         })
     }
 
     fn is_served(&self, ingress: &Ingress) -> bool {
-        served(&self.classes, self.served.as_ref(), ingress) == Served::Yes
+        served(&self.classes, self.settings(), ingress) == Served::Yes
+    }
+
+    /// Finds out what is in force now: any setting may be another, of the edge or of a class.
+    fn settings_changed(&mut self) -> Change {
+        self.in_force = self.file.as_ref().map(|file| {
+            // Translation reports them.
+            let problems = &mut Problems::new();
+            InForce::of(file, &self.settings, &self.classes, problems)
+        });
+        self.count_references();
+        Change::Everything
+    }
+
+    /// Returns whether there is such an Ingress, and it is nobody else's.
+    fn is_ours(&self, name: &Name) -> bool {
+        self.ingress(name)
+            .is_some_and(|ingress| served(&self.classes, self.settings(), ingress) != Served::No)
     }
 
     fn count_references(&mut self) {
+        let users = self.ingress_names().collect();
         let mut references = References::default();
-        for ingress in self
-            .ingresses
-            .values()
-            .filter(|ingress| self.is_served(ingress))
-        {
-            references.add(ingress);
+        for (user, dependencies) in self.dependencies(&users) {
+            references.add(user, &dependencies);
         }
         self.references = references;
         self.other_secrets = true;
@@ -395,7 +318,9 @@ impl fmt::Debug for Objects {
             .field("services", &self.services.len())
             .field("slices", &self.slices.len())
             .field("secrets", &self.secrets.len())
+            .field("settings", &self.settings.len())
             .field("nodes", &self.nodes.len())
+            .field("middlewares", &self.middlewares.len())
             .finish_non_exhaustive()
     }
 }
@@ -408,27 +333,13 @@ const fn everything_if(matters: bool) -> Change {
     }
 }
 
-/// Notes Ingresses that changed.
-fn ingresses(changed: &mut Changed, names: impl Iterator<Item = Name>) -> Change {
-    let mut change = Change::Nothing;
-    for name in names {
-        changed.ingresses.insert(name);
-        change = Change::Ingresses;
-    }
-    change
-}
-
-fn secrets_of(ingress: Option<&Ingress>) -> impl Iterator<Item = &str> {
-    ingress.into_iter().flat_map(secrets)
-}
-
 fn served<'a>(
     classes: &BTreeMap<String, IngressClass>,
-    by: Option<&ServedBy>,
+    settings: Option<&EdgeSettings>,
     ingress: &'a Ingress,
 ) -> Served<'a> {
-    by.map_or(Served::Yes, |by| {
-        Classes::new(classes, &by.controllers).served(ingress)
+    settings.map_or(Served::Yes, |settings| {
+        Classes::new(classes, &settings.ingress.controllers).served(ingress)
     })
 }
 

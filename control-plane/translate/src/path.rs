@@ -16,14 +16,15 @@ pub(crate) struct Placed {
     pub(crate) fault: Option<(&'static str, Fault)>,
 }
 
-/// Places a path of a rule.
-pub(crate) fn place(path: Option<&str>, path_type: &str) -> Placed {
+/// Places a path of a rule; one of no particular type is a prefix, unless such are exact in its Ingress.
+pub(crate) fn place(path: Option<&str>, path_type: &str, are_exact: bool) -> Placed {
     let written = path.unwrap_or_default();
     match path_type {
         "Exact" => placed(Shape::Exact, written),
         "Prefix" => placed(Shape::Prefix, written),
         // "If unspecified, the path defaults to a catch all"; else treated "identically to Prefix".
         "ImplementationSpecific" if written.is_empty() => placed(Shape::Prefix, "/"),
+        "ImplementationSpecific" if are_exact => placed(Shape::Exact, written),
         "ImplementationSpecific" if written.contains(PATTERN) => pattern(written),
         "ImplementationSpecific" => placed(Shape::Prefix, written),
         unknown => {
@@ -164,7 +165,21 @@ mod tests {
             ("Exact", "/ä b", "Exact /%C3%A4%20b"),
             ("Prefix", "/%C3%A4", "Prefix /%C3%A4"),
         ] {
-            let placed = place(Some(path), path_type);
+            let placed = place(Some(path), path_type, false);
+            assert_eq!(placed.path.to_string(), expected, "{path_type} {path}");
+            assert_eq!(placed.fault, None);
+        }
+    }
+
+    #[test]
+    fn only_a_path_of_no_particular_type_may_be_made_exact() {
+        for (path_type, path, expected) in [
+            ("ImplementationSpecific", "/foo", "Exact /foo"),
+            ("ImplementationSpecific", "/foo(b)", "Exact /foo(b)"),
+            ("ImplementationSpecific", "", "Prefix /"),
+            ("Prefix", "/foo", "Prefix /foo"),
+        ] {
+            let placed = place(Some(path), path_type, true);
             assert_eq!(placed.path.to_string(), expected, "{path_type} {path}");
             assert_eq!(placed.fault, None);
         }
@@ -214,7 +229,7 @@ mod tests {
                 ProblemCode::PathPatternUnsupported,
             ),
         ] {
-            let placed = place(Some(path), path_type);
+            let placed = place(Some(path), path_type, false);
             assert_eq!(placed.path.to_string(), expected, "{path_type} {path}");
             assert_eq!(placed.fault.unwrap().1.code, code, "{path_type} {path}");
         }

@@ -17,6 +17,8 @@ pub enum ProblemCode {
     AnnotationUnknown,
     /// An annotation of another controller protects or confines, and is not supported; the Ingress answers 503.
     AnnotationUnsupported,
+    /// A Secret does not hold certificates of authorities that can be read.
+    AuthoritiesMalformed,
     /// A path's backend names neither a Service with one port nor anything else; it answers 503.
     BackendInvalid,
     /// The certificate is not for a host that the Ingress uses it for; it is served all the same.
@@ -27,10 +29,12 @@ pub enum ProblemCode {
     CertificateNotUsed,
     /// The Secret that an Ingress names is malformed.
     CertificateUnusable,
-    /// An IngressClass has parameters, which are not read.
+    /// The parameters of an IngressClass are no Settings; its routes have those of the edge, and trust nobody.
     ClassParametersUnsupported,
     /// The IngressClass that an Ingress names does not exist; Sluice does not serve the Ingress.
     ClassMissing,
+    /// A Secret does not hold user names and passwords that can be read.
+    CredentialsMalformed,
     /// Several IngressClasses are marked as the default; the newest counts.
     DefaultClassAmbiguous,
     /// A document is no YAML, or not the object that it says it is; it is passed over.
@@ -55,6 +59,18 @@ pub enum ProblemCode {
     IngressEmpty,
     /// A document's kind is none that Sluice reads; it is passed over.
     KindIgnored,
+    /// A name may stand for several Middlewares; the routes answer 503.
+    MiddlewareAmbiguous,
+    /// A Middleware is not done in every detail as Traefik does it; nothing is less safe.
+    MiddlewareDiffers,
+    /// A Middleware does not say what it is to do; where it would protect, the routes that need it answer 503.
+    MiddlewareMalformed,
+    /// A Middleware does not exist; the routes that need it answer 503.
+    MiddlewareMissing,
+    /// A Middleware is of a kind that is not supported, or not one of Kubernetes; the routes that need it answer 503.
+    MiddlewareUnsupported,
+    /// The Middleware that an Ingress or a Service names cannot be used; where it would protect, the routes answer 503.
+    MiddlewareUnusable,
     /// A document's object has no name, or one that Kubernetes would not take; it is passed over.
     NameInvalid,
     /// A Service that a route names has no endpoint that serves; the route answers 503 meanwhile.
@@ -75,6 +91,8 @@ pub enum ProblemCode {
     RuleEmpty,
     /// A Secret does not exist.
     SecretMissing,
+    /// The Secret that a Middleware names does not hold what it needs; the routes answer 503.
+    SecretUnusable,
     /// RBAC forbids the control plane to read the Secrets of a namespace.
     SecretsForbidden,
     /// A Service's own addresses cannot be used; nothing stands in for its endpoints when they are stale.
@@ -85,6 +103,14 @@ pub enum ProblemCode {
     ServicePortMissing,
     /// A host of `spec.tls` is none that a client could ask for; it is passed over.
     TlsHostInvalid,
+    /// A field of Settings cannot be used; it has its default, or its strictest value.
+    SettingsFieldInvalid,
+    /// A field of the Settings of a class can only hold for the whole edge; it has no effect.
+    SettingsFieldIgnored,
+    /// The Settings that an IngressClass names do not exist; its routes have those of the edge, and trust nobody.
+    SettingsMissing,
+    /// A named set of trusted ranges does not exist; nobody is trusted by that name.
+    TrustedSetUnknown,
     /// Several entries of `spec.tls` are for the same host; the first one counts.
     TlsHostRepeated,
 }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use k8s_openapi::api::networking::v1::Ingress;
 use sluice_proto::{
-    BackendName, Certificate, CertificateName, HostPattern, ObjectReference, Route,
+    BackendName, Certificate, CertificateName, HostPattern, ObjectReference, Policy, PolicyName,
+    Route, SettingsName,
 };
 
 use crate::backends::{Backends, UsedBackend};
@@ -18,7 +19,7 @@ use crate::ingress::ServedIngress;
 use crate::object;
 use crate::objects::Objects;
 use crate::problem::Problems;
-use crate::routes::{Claim, claims};
+use crate::routes::{Claim, Claims, claims};
 use crate::tls::IngressTls;
 use crate::translation::Options;
 
@@ -38,8 +39,12 @@ pub(crate) struct Reading {
     /// By the host of its rules; any host, if it has none.
     pub(crate) rules: BTreeMap<HostPattern, HostRules>,
     pub(crate) tls: IngressTls,
+    /// Of its class.
+    pub(crate) settings: SettingsName,
     pub(crate) certificates: BTreeMap<CertificateName, Certificate>,
     pub(crate) backends: BTreeMap<BackendName, UsedBackend>,
+    /// What its routes name.
+    pub(crate) policies: BTreeMap<PolicyName, Arc<Policy>>,
     pub(crate) problems: Problems,
 }
 
@@ -76,7 +81,10 @@ impl Reading {
         options: &Options,
     ) -> Option<Self> {
         match classes.served(ingress) {
-            Served::Yes => Some(Self::of_served(ingress, objects, options)),
+            Served::Yes => {
+                let settings = classes.settings(ingress);
+                Some(Self::of_served(ingress, settings, objects, options))
+            }
             Served::No => None,
             Served::ClassMissing(class) => {
                 let mut reading = Self::empty(object::reference(ingress, &ingress.metadata));
@@ -98,13 +106,19 @@ impl Reading {
         self.rules.keys().chain(named).collect()
     }
 
-    fn of_served(ingress: &Ingress, objects: &Objects, options: &Options) -> Self {
+    fn of_served(
+        ingress: &Ingress,
+        settings: SettingsName,
+        objects: &Objects,
+        options: &Options,
+    ) -> Self {
         let mut problems = Problems::default();
-        let ingress = ServedIngress::parse(ingress, &mut problems);
+        let ingress = ServedIngress::parse(ingress, settings, &mut problems);
         let tls = IngressTls::of(&ingress, &mut problems);
         let allow_external_name = options.settings.ingress.allow_external_name;
         let mut backends = Backends::new(objects, allow_external_name);
-        let claims = claims(&ingress, &tls, &mut backends, &mut problems);
+        let Claims { claims, policies } =
+            claims(objects, &ingress, &tls, &mut backends, &mut problems);
         let certificates = certificates(objects, &ingress, &tls, &mut problems);
         let mut rules: BTreeMap<HostPattern, HostRules> = BTreeMap::new();
         for (host, field) in ingress.hosts() {
@@ -119,8 +133,10 @@ impl Reading {
             reference: ingress.reference,
             rules,
             tls,
+            settings: ingress.settings,
             certificates,
             backends: backends.into_used(),
+            policies,
             problems,
         }
     }
@@ -133,8 +149,10 @@ impl Reading {
             tls: IngressTls {
                 entries: Vec::new(),
             },
+            settings: SettingsName::EDGE,
             certificates: BTreeMap::new(),
             backends: BTreeMap::new(),
+            policies: BTreeMap::new(),
             problems: Problems::new(),
         }
     }

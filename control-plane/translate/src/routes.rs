@@ -3,19 +3,23 @@
 //! It does not decide who gets a host and path that several want (`claims.rs`). Every path that a user wrote becomes a
 //! route; one that nobody can answer is [`RouteAction::Unavailable`], so that no less specific route takes its requests.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::networking::v1::IngressBackend;
 use sluice_proto::{
-    CertificateName, HostPattern, PathMatch, Problem, Route, RouteAction, WeightedBackend,
+    CertificateName, HostPattern, PathMatch, Policy, PolicyAction, PolicyName, Problem, Route,
+    RouteAction, WeightedBackend,
 };
 
 use crate::annotations::{Judgement, judge};
 use crate::backends::{Backends, NoBackend};
 use crate::ingress::{Rule, ServedIngress};
+use crate::objects::Objects;
 use crate::path::place;
 use crate::problem::{Fault, ProblemCode, Problems};
 use crate::tls::IngressTls;
+use crate::traefik;
 
 /// A route, before it is known whether it gets its host and path.
 #[derive(Debug, Eq, PartialEq)]
@@ -26,14 +30,23 @@ pub(crate) struct Claim {
     pub(crate) stands_back: bool,
 }
 
-/// Returns the routes that an Ingress asks for, in the order of its rules.
+/// What an Ingress asks for.
+pub(crate) struct Claims {
+    /// Its routes, in the order of its rules.
+    pub(crate) claims: Vec<Claim>,
+    /// The policies that they name.
+    pub(crate) policies: BTreeMap<PolicyName, Arc<Policy>>,
+}
+
+/// Returns the routes that an Ingress asks for.
 pub(crate) fn claims(
+    objects: &Objects,
     ingress: &ServedIngress<'_>,
     tls: &IngressTls,
     backends: &mut Backends<'_>,
     problems: &mut Problems,
-) -> Vec<Claim> {
-    let judgement = judge(ingress.annotations, &ingress.reference, problems);
+) -> Claims {
+    let judgement = judge(objects, ingress.annotations, &ingress.reference, problems);
     let mut writer = Writer {
         ingress,
         tls,
@@ -41,12 +54,16 @@ pub(crate) fn claims(
         backends,
         problems,
         claims: Vec::new(),
+        policies: BTreeMap::new(),
     };
     for rule in &ingress.rules {
         writer.rule(rule);
     }
     writer.default_backend();
-    writer.claims
+    Claims {
+        claims: writer.claims,
+        policies: writer.policies,
+    }
 }
 
 /// What writes down the routes of one Ingress.
@@ -57,6 +74,14 @@ struct Writer<'a, 'b, 'c> {
     backends: &'b mut Backends<'c>,
     problems: &'b mut Problems,
     claims: Vec<Claim>,
+    policies: BTreeMap<PolicyName, Arc<Policy>>,
+}
+
+/// What answers the requests of a route, and what is done to them on behalf of whoever answers.
+#[derive(Clone)]
+struct Answer {
+    action: RouteAction,
+    policies: Vec<Arc<Policy>>,
 }
 
 impl Writer<'_, '_, '_> {
@@ -73,22 +98,23 @@ impl Writer<'_, '_, '_> {
                 rule.host.clone(),
                 PathMatch::Default,
                 field,
-                RouteAction::Unavailable(problem),
+                Answer::unavailable(problem),
                 false,
             );
             return;
         }
         for (index, path) in rule.paths.iter().enumerate() {
             let field = format!("{field}.http.paths[{index}]");
-            let placed = place(path.path.as_deref(), &path.path_type);
+            let are_exact = traefik::exact_paths(self.ingress.annotations);
+            let placed = place(path.path.as_deref(), &path.path_type, are_exact);
             let stands_back = placed.fault.is_some();
             let misplaced = placed
                 .fault
                 .map(|(name, fault)| self.report(fault, format!("{field}.{name}")));
             // The backend is looked at in any case: all that is wrong is said at once.
-            let action = self.backend(&path.backend, &format!("{field}.backend"));
-            let action = misplaced.map_or(action, RouteAction::Unavailable);
-            self.claim(rule.host.clone(), placed.path, field, action, stands_back);
+            let answer = self.backend(&path.backend, &format!("{field}.backend"));
+            let answer = misplaced.map_or(answer, Answer::unavailable);
+            self.claim(rule.host.clone(), placed.path, field, answer, stands_back);
         }
     }
 
@@ -110,25 +136,32 @@ impl Writer<'_, '_, '_> {
         }
         hosts.sort();
         hosts.dedup();
-        let action = self.backend(backend, &field);
+        let answer = self.backend(backend, &field);
         for host in hosts {
             self.claim(
                 host,
                 PathMatch::Default,
                 field.clone(),
-                action.clone(),
+                answer.clone(),
                 false,
             );
         }
     }
 
-    fn backend(&mut self, backend: &IngressBackend, field: &str) -> RouteAction {
+    fn backend(&mut self, backend: &IngressBackend, field: &str) -> Answer {
         let namespace = &self.ingress.reference.namespace;
         match self.backends.resolve(namespace, backend, self.problems) {
-            Ok(backend) => RouteAction::Backends(vec![WeightedBackend { backend, weight: 1 }]),
-            Err(NoBackend::Reported(problem)) => RouteAction::Unavailable(*problem),
+            Ok(resolved) => Answer {
+                action: RouteAction::Backends(vec![WeightedBackend {
+                    backend: resolved.name,
+                    weight: 1,
+                    matches: Vec::new(),
+                }]),
+                policies: resolved.policies,
+            },
+            Err(NoBackend::Reported(problem)) => Answer::unavailable(*problem),
             Err(NoBackend::Ingress(name, fault)) => {
-                RouteAction::Unavailable(self.report(fault, format!("{field}.{name}")))
+                Answer::unavailable(self.report(fault, format!("{field}.{name}")))
             }
         }
     }
@@ -138,9 +171,10 @@ impl Writer<'_, '_, '_> {
         host: HostPattern,
         path: PathMatch,
         field: String,
-        action: RouteAction,
+        answer: Answer,
         stands_back: bool,
     ) {
+        let policies = self.policies(answer.policies);
         let ingress = &self.ingress.reference;
         let refused = self.judgement.unavailable.clone();
         let route = Route {
@@ -151,12 +185,29 @@ impl Writer<'_, '_, '_> {
             ingress: ingress.clone(),
             field,
             created_unix_s: self.ingress.created_unix_s,
-            action: refused.map_or(action, RouteAction::Unavailable),
+            action: refused.map_or(answer.action, RouteAction::Unavailable),
+            settings: self.ingress.settings.clone(),
+            policies,
+            sticky: None,
         };
         self.claims.push(Claim {
             route: Arc::new(route),
             stands_back: stands_back || self.judgement.yields,
         });
+    }
+
+    /// Returns the policies of a route, in the order in which they run: the Ingress' own, then those of who answers.
+    fn policies(&mut self, of_answer: Vec<Arc<Policy>>) -> Vec<PolicyName> {
+        let mut names = Vec::new();
+        for policy in self.judgement.policies.iter().cloned().chain(of_answer) {
+            // A request counts once, however often a chain comes upon a limit.
+            if is_count(&policy.action) && names.contains(&policy.name) {
+                continue;
+            }
+            names.push(policy.name.clone());
+            self.policies.insert(policy.name.clone(), policy);
+        }
+        names
     }
 
     fn certificate(&self, host: &HostPattern) -> Option<CertificateName> {
@@ -170,4 +221,21 @@ impl Writer<'_, '_, '_> {
         self.problems.add(problem.clone());
         problem
     }
+}
+
+impl Answer {
+    const fn unavailable(problem: Problem) -> Self {
+        Self {
+            action: RouteAction::Unavailable(problem),
+            policies: Vec::new(),
+        }
+    }
+}
+
+/// Returns whether a policy counts requests.
+const fn is_count(action: &PolicyAction) -> bool {
+    matches!(
+        action,
+        PolicyAction::RateLimit(_) | PolicyAction::ConcurrencyLimit(_)
+    )
 }

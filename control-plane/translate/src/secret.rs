@@ -1,120 +1,117 @@
-//! Reads a Secret: PEM to the DER that a TLS handshake needs, with the names and the time it is valid.
+//! What of a Secret is kept: what routes and policies may need of it, read once. So memory holds nothing else.
 //!
-//! It does not say what a broken Secret costs, and cannot check that the key belongs to the certificate (a data plane
-//! does): no cryptography here. No error shows any byte of a key.
+//! It does not say what a broken Secret costs: whoever refers to it does, by what it needs. No error shows any byte of a key,
+//! a password or a hash.
+
+mod authorities;
+mod certificate;
+mod credentials;
+mod lookup;
+
+use std::borrow::Cow;
 
 use bytes::Bytes;
 use k8s_openapi::api::core::v1::Secret;
+use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::{self, PemObject};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use sluice_proto::CertificateMaterial;
-use x509_parser::extensions::GeneralName;
+use sluice_proto::{CertificateMaterial, Credential};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// Why a Secret holds no certificate: which of its keys is at fault, and why.
+pub(crate) use crate::secret::lookup::{lookup, reference};
+
+/// What a Secret holds, whatever its type: each part, or why it is none.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Content {
+    /// For TLS: under `tls.crt` and `tls.key`.
+    pub(crate) certificate: Result<CertificateMaterial, Malformed>,
+    /// Of users: as `htpasswd` writes them, under any one key, or of the type `kubernetes.io/basic-auth`.
+    pub(crate) credentials: Result<Vec<Credential>, Malformed>,
+    /// Certificates (DER) of authorities: under `tls.ca` or `ca.crt`, or any one key.
+    pub(crate) authorities: Result<Vec<Bytes>, Malformed>,
+}
+
+/// Why a Secret does not hold something: which of its keys is at fault, and why.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Malformed {
-    pub(crate) key: &'static str,
-    pub(crate) reason: String,
+    /// Empty if no one key is at fault.
+    pub(crate) key: Cow<'static, str>,
+    pub(crate) reason: Cow<'static, str>,
 }
 
-/// Returns what a Secret holds under `tls.crt` and `tls.key`. Its type does not matter.
-pub(crate) fn material(secret: &Secret) -> Result<CertificateMaterial, Malformed> {
-    let chain = chain(&value(secret, CERTIFICATE)?)?;
-    let private_key = private_key(&value(secret, PRIVATE_KEY)?)?;
-    let malformed = |reason: String| Malformed {
-        key: CERTIFICATE,
-        reason,
-    };
-    let leaf = chain
-        .first()
-        .ok_or_else(|| malformed(NO_CERTIFICATE.to_owned()))?;
-    let (_, leaf) = X509Certificate::from_der(leaf)
-        .map_err(|_| malformed("its first certificate is no X.509 certificate".to_owned()))?;
-    let validity = leaf.validity();
-    Ok(CertificateMaterial {
-        names: names(&leaf).map_err(malformed)?,
-        not_before_unix_s: validity.not_before.timestamp(),
-        not_after_unix_s: validity.not_after.timestamp(),
-        chain,
-        private_key,
-    })
+impl Content {
+    pub(crate) fn of(secret: &Secret) -> Self {
+        Self {
+            certificate: certificate::material(secret),
+            credentials: credentials::credentials(secret),
+            authorities: authorities::authorities(secret),
+        }
+    }
 }
 
-/// Returns the value of a key. `stringData` is what users write and the API server moves to `data`.
-fn value(secret: &Secret, key: &'static str) -> Result<Bytes, Malformed> {
-    let text = secret.string_data.as_ref().and_then(|data| data.get(key));
-    let data = secret.data.as_ref().and_then(|data| data.get(key));
-    let value = text.map_or_else(
-        || data.map(|value| Bytes::copy_from_slice(&value.0)),
-        |value| Some(Bytes::copy_from_slice(value.as_bytes())),
-    );
-    let malformed = |reason: &str| Malformed {
-        key,
-        reason: reason.to_owned(),
-    };
-    match value {
-        None => Err(malformed("there is no such key")),
-        Some(value) if value.is_empty() => Err(malformed("it is empty")),
+impl Malformed {
+    fn new(key: impl Into<Cow<'static, str>>, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            key: key.into(),
+            reason: reason.into(),
+        }
+    }
+
+    /// Returns the field of the Secret.
+    pub(crate) fn field(&self) -> String {
+        match &*self.key {
+            "" => "data".to_owned(),
+            key => format!("data[{key}]"),
+        }
+    }
+}
+
+/// Returns the value of a key.
+fn value<'a>(secret: &'a Secret, key: &'static str) -> Result<&'a [u8], Malformed> {
+    match find(secret, key) {
+        None => Err(Malformed::new(key, "there is no such key")),
+        Some([]) => Err(Malformed::new(key, "it is empty")),
         Some(value) => Ok(value),
     }
 }
 
-fn chain(value: &[u8]) -> Result<Vec<Bytes>, Malformed> {
-    let malformed = |reason: String| Malformed {
-        key: CERTIFICATE,
-        reason,
-    };
-    let chain = CertificateDer::pem_slice_iter(value)
+/// Returns the value of a key, if there is one. `stringData` is what users write and the API server moves to `data`.
+fn find<'a>(secret: &'a Secret, key: &str) -> Option<&'a [u8]> {
+    let text = secret.string_data.as_ref().and_then(|data| data.get(key));
+    let data = secret.data.as_ref().and_then(|data| data.get(key));
+    text.map(String::as_bytes)
+        .or_else(|| data.map(|value| value.0.as_slice()))
+}
+
+/// Returns the only key of a Secret, with its value.
+fn only(secret: &Secret) -> Option<(&str, &[u8])> {
+    let texts = secret.string_data.iter().flat_map(|data| data.keys());
+    let data = secret.data.iter().flat_map(|data| data.keys());
+    let mut keys: Vec<&String> = texts.chain(data).collect();
+    keys.sort();
+    keys.dedup();
+    match keys.as_slice() {
+        [key] => Some((key, find(secret, key).unwrap_or_default())),
+        _ => None,
+    }
+}
+
+/// Returns the certificates of a PEM text, of which the first may be anything.
+fn certificates(key: &str, value: &[u8]) -> Result<Vec<Bytes>, Malformed> {
+    let malformed = |reason: Cow<'static, str>| Malformed::new(key.to_owned(), reason);
+    let certificates = CertificateDer::pem_slice_iter(value)
         .map(|der| der.map(|der| Bytes::from(der.to_vec())))
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| malformed(pem_fault(&error).to_owned()))?;
-    for (index, der) in chain.iter().enumerate().skip(1) {
+        .map_err(|error| malformed(pem_fault(&error).into()))?;
+    for (index, der) in certificates.iter().enumerate().skip(1) {
         if X509Certificate::from_der(der).is_err() {
-            return Err(malformed(format!(
-                "its certificate {} is no X.509 certificate",
-                index + 1
-            )));
+            let reason = format!("its certificate {} is no X.509 certificate", index + 1);
+            return Err(malformed(reason.into()));
         }
     }
-    Ok(chain)
-}
-
-fn private_key(value: &[u8]) -> Result<Bytes, Malformed> {
-    let malformed = |reason: &str| Malformed {
-        key: PRIVATE_KEY,
-        reason: reason.to_owned(),
-    };
-    let contains = |text: &[u8]| value.windows(text.len()).any(|window| window == text);
-    if ENCRYPTED.into_iter().any(contains) {
-        return Err(malformed("the key is encrypted"));
+    if certificates.is_empty() {
+        return Err(malformed("there is no PEM section CERTIFICATE".into()));
     }
-    let key = PrivateKeyDer::from_pem_slice(value).map_err(|error| malformed(pem_fault(&error)))?;
-    let der = key.secret_der();
-    if der.is_empty() {
-        return Err(malformed("the key is empty"));
-    }
-    Ok(Bytes::copy_from_slice(der))
-}
-
-/// Returns the DNS names. "If a subjectAltName extension of type dNSName is present, that MUST be used as the identity";
-/// clients have stopped to look at the common name at all.
-fn names(leaf: &X509Certificate<'_>) -> Result<Vec<String>, String> {
-    let extension = leaf
-        .subject_alternative_name()
-        .map_err(|_| "the names of its first certificate cannot be read".to_owned())?;
-    let names = extension
-        .iter()
-        .flat_map(|extension| &extension.value.general_names);
-    let mut names: Vec<_> = names
-        .filter_map(|name| match name {
-            GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
-            _ => None,
-        })
-        .collect();
-    names.sort();
-    names.dedup();
-    Ok(names)
+    Ok(certificates)
 }
 
 /// Returns what is wrong, without what the library says: that quotes the text, which may be a key.
@@ -127,8 +124,3 @@ const fn pem_fault(error: &pem::Error) -> &'static str {
         _ => "it is no PEM",
     }
 }
-
-const CERTIFICATE: &str = "tls.crt";
-const PRIVATE_KEY: &str = "tls.key";
-const NO_CERTIFICATE: &str = "there is no PEM section CERTIFICATE";
-const ENCRYPTED: [&[u8]; 2] = [b"BEGIN ENCRYPTED", b"4,ENCRYPTED"];

@@ -11,17 +11,17 @@ use sluice_proto::{
     CertificateMaterial, Entry, Problem, Resource, ResourceKey, Settings, Snapshot,
 };
 
-use crate::certificates::default_certificate;
+use crate::certificates::{default_certificate, named_by_settings};
 use crate::class::Classes;
 use crate::merged::Merged;
 use crate::objects::{Changed, Objects};
 use crate::problem::Problems;
-use crate::settings::EdgeSettings;
+use crate::settings::{EdgeSettings, InForce};
 
 /// What translation needs beside the objects.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Options {
-    /// The settings of the whole edge.
+    /// What the settings file says: objects may say other.
     pub settings: EdgeSettings,
     /// What hosts without a certificate get, unless the settings name a Secret for that.
     pub default_certificate: CertificateMaterial,
@@ -37,7 +37,9 @@ pub struct Translation {
     /// What is wrong with the objects, sorted; each once.
     pub problems: Arc<[Problem]>,
     merged: Merged,
-    /// Without what Nodes add.
+    /// The same as was given, with the settings that are in force.
+    options: Arc<Options>,
+    /// Those of the edge, without what Nodes add.
     settings: Arc<Settings>,
     problems_of_objects: Arc<[Problem]>,
 }
@@ -52,14 +54,16 @@ pub(crate) struct Published {
 /// Returns what the objects mean.
 #[must_use]
 pub fn translate(objects: &Objects, options: &Options) -> Translation {
+    let mut problems = Problems::new();
+    let (classes, settings) = (objects.classes(), objects.settings_objects());
+    let in_force = InForce::of(&options.settings, settings, classes, &mut problems);
     let EdgeSettings {
         listeners,
         default_certificate: named,
         ingress,
         ..
-    } = &options.settings;
-    let mut problems = Problems::new();
-    Classes::new(objects.classes(), &ingress.controllers).report(&mut problems);
+    } = &in_force.edge;
+    Classes::new(classes, &ingress.controllers).report(settings, &mut problems);
     let own = &options.default_certificate;
     let default = default_certificate(objects, named.as_ref(), own, &mut problems);
     let mut published = Published::default();
@@ -67,6 +71,14 @@ pub fn translate(objects: &Objects, options: &Options) -> Translation {
         published.put(Resource::Listener(listener.clone()));
     }
     published.put(Resource::Certificate(default));
+    for class in in_force.of_classes.into_values() {
+        let name = class.settings.default_certificate.clone();
+        if let Some(secret) = &class.default_certificate {
+            let default = named_by_settings(objects, name, secret, &mut problems);
+            published.put(Resource::Certificate(default));
+        }
+        published.put(Resource::Settings(Box::new(class.settings)));
+    }
     let mut merged = Merged::default();
     merged.add_problems(&problems);
     let nothing = Translation {
@@ -75,36 +87,35 @@ pub fn translate(objects: &Objects, options: &Options) -> Translation {
         problems: [].into(),
         problems_of_objects: listed(&merged),
         merged,
-        settings: Arc::new(options.settings.edge.clone()),
+        settings: Arc::new(in_force.edge.published()),
+        options: Arc::new(Options {
+            settings: in_force.edge,
+            default_certificate: own.clone(),
+        }),
     };
     let all = Changed {
         ingresses: objects.ingress_names().collect(),
         services: BTreeSet::new(),
     };
-    nothing.with(objects, options, all)
+    nothing.with(objects, all)
 }
 
 /// Returns what the objects mean, if since `last` only Nodes and this changed: the same as [`translate`] with the options
 /// of `last`, at the price of what changed.
 #[must_use]
-pub fn retranslate(
-    objects: &Objects,
-    options: &Options,
-    last: &Translation,
-    changed: Changed,
-) -> Translation {
-    last.clone().with(objects, options, changed)
+pub fn retranslate(objects: &Objects, last: &Translation, changed: Changed) -> Translation {
+    last.clone().with(objects, changed)
 }
 
 impl Translation {
-    fn with(mut self, objects: &Objects, options: &Options, changed: Changed) -> Self {
+    fn with(mut self, objects: &Objects, changed: Changed) -> Self {
         let mut published = Published {
             snapshot: self.snapshot,
             resources: self.resources,
         };
         let known = self.merged.problems().clone();
         self.merged
-            .update(objects, options, changed, &mut published);
+            .update(objects, &self.options, changed, &mut published);
         published.put(settings(&self.settings, objects));
         // What somebody added to the last one's problems is not taken over.
         if !known.ptr_eq(self.merged.problems()) {

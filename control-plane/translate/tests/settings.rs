@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use sluice_proto::{ListenerProtocol, MissingCertificate, Timeouts};
-use sluice_translate::{EdgeSettings, SecretReference, StatusAddress};
+use sluice_proto::{ListenerProtocol, MissingCertificate, Timeouts, TlsVersion};
+use sluice_translate::{EdgeSettings, ProxySet, SecretReference, StatusAddress};
 
 #[test]
 fn every_field_arrives() {
@@ -30,6 +30,13 @@ fn every_field_arrives() {
     assert_eq!(settings.default_certificate, Some(secret));
     let edge = settings.edge;
     assert_eq!(edge.trusted_ranges, ["10.0.0.0/8".parse().unwrap()]);
+    assert_eq!(settings.trusted_sets, ["cloudflare", "office"]);
+    let office = ProxySet {
+        date: "2026-01-31".to_owned(),
+        ranges: vec!["192.0.2.0/24".parse().unwrap()],
+    };
+    assert_eq!(settings.proxy_sets["office"], office);
+    assert_eq!(edge.tls_minimum_version, TlsVersion::Tls13);
     assert_eq!(edge.client_address_header, "cf-connecting-ip");
     let seconds = Duration::from_secs;
     let timeouts = Timeouts {
@@ -65,7 +72,7 @@ fn every_field_arrives() {
 
 #[test]
 fn what_is_not_said_has_its_default() {
-    let all_empty = "listeners:\ningress:\ndefaultCertificate:\ntrustedProxies:\ntimeouts:\nlimits:\naccessLog:\nmetrics:\nstatus:\n";
+    let all_empty = "listeners:\ningress:\ndefaultCertificate:\ntrustedProxies:\ntimeouts:\nlimits:\ntls:\nproxySets:\naccessLog:\nmetrics:\nstatus:\n";
     for text in ["", "# nothing\n", "---\n", "{}", "~", all_empty] {
         assert_eq!(
             EdgeSettings::parse(text),
@@ -92,7 +99,9 @@ listeners:
   - {name: tls, port: 8443, protocol: HTTPS, address: '::1'}
 ingress: {controllers: [b, a], allowExternalName: true, hostsAcrossNamespaces: false}
 defaultCertificate: {namespace: edge, secretName: fallback}
-trustedProxies: {ranges: [10.0.0.0/8], clientAddressHeader: CF-Connecting-IP}
+trustedProxies: {ranges: [10.0.0.0/8], sets: [cloudflare, office], clientAddressHeader: CF-Connecting-IP}
+proxySets: {office: {date: 2026-01-31, ranges: [192.0.2.0/24]}}
+tls: {minimumVersion: TLS1.3}
 timeouts:
   connect: 1ms
   requestHeaders: 2s
@@ -139,7 +148,7 @@ const WRONG: &[(&str, &str)] = &[
     ("timeouts: 3s\n", "line 1: timeouts: expected mapping"),
     (
         "limits:\n  headerBytes: 0\n",
-        "line 2: limits.headerBytes: \"0\" is no whole number in 1 to 16777216",
+        "line 2: limits.headerBytes: 0 is not in 1 to 16777216",
     ),
     (
         "limits:\n  headerBytes: 16777217\n",
@@ -187,11 +196,11 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "listeners:\n- {name: a, port: 1, protocol: HTTP}\n- {name: a, port: 2, protocol: HTTP}\n",
-        "line 3: listeners[1].name: a is the name of another one",
+        "line 3: listeners[1]: a is the name of another listener",
     ),
     (
         "listeners:\n- {name: a, port: 1, protocol: HTTP, address: '::1'}\n- {name: b, port: 1, protocol: HTTP}\n",
-        "line 3: listeners[1].port: the listener a has this port on this address, too",
+        "line 3: listeners[1]: the listener a has the port 1 on this address, too",
     ),
     (
         "ingress:\n  controllers: []\n",
@@ -208,6 +217,22 @@ const WRONG: &[(&str, &str)] = &[
     (
         "trustedProxies:\n  ranges:\n  - 10.0.0.0/33\n",
         "line 3: trustedProxies.ranges[0]",
+    ),
+    (
+        "trustedProxies:\n  sets:\n  - cloudflare\n  - fastly\n",
+        "line 4: trustedProxies.sets[1]: there is no set fastly (there are: cloudflare)",
+    ),
+    (
+        "proxySets:\n  office: {date: yesterday}\n",
+        "line 2: proxySets.office.date: \"yesterday\" is no day",
+    ),
+    (
+        "proxySets:\n  No Name: {}\n",
+        "line 2: proxySets.No Name: \"No Name\" is no name",
+    ),
+    (
+        "tls:\n  minimumVersion: 1.3\n",
+        "line 2: tls.minimumVersion: unknown variant",
     ),
     (
         "trustedProxies:\n  clientAddressHeader: 'a b'\n",

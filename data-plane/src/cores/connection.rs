@@ -1,6 +1,6 @@
 //! One connection of a client, as its core and its requests see it: what it waits for, and what it is told to do.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::{Future, poll_fn};
 use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
@@ -14,6 +14,7 @@ use http::HeaderValue;
 use sluice_proto::{ListenerProtocol, Timeouts};
 
 use crate::clock::uptime_ms;
+use crate::cores::client_chain::ClientChain;
 use crate::cores::stream::{Activity, Waiting};
 use crate::cores::{Core, Counted, Phase};
 use crate::listener::OpenedBy;
@@ -30,6 +31,8 @@ pub(crate) struct ClientConnection {
     pub(crate) listener: Arc<OpenedBy>,
     pub(super) activity: Arc<Activity>,
     pub(super) http2: Cell<bool>,
+    /// What it was asked for in its handshake; unset if it was not asked.
+    pub(crate) client_certificate: OnceCell<ClientChain>,
     command: Cell<Option<Command>>,
     waker: RefCell<Option<Waker>>,
     // Bodies of responses over HTTP/2, of which one may be stuck while others go on.
@@ -103,6 +106,7 @@ impl ClientConnection {
             listener,
             activity: Arc::new(Activity::new()),
             http2: Cell::new(false),
+            client_certificate: OnceCell::new(),
             command: Cell::new(None),
             waker: RefCell::new(None),
             pieces: RefCell::default(),

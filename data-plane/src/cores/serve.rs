@@ -42,7 +42,7 @@ impl Core {
 
 impl ClientConnection {
     async fn serve(self: &Rc<Self>, core: &Rc<Core>, stream: TcpStream) {
-        let settings = Arc::clone(&core.served().settings);
+        let settings = Arc::clone(&core.served().edge.settings);
         match self.listener.protocol {
             ListenerProtocol::Http => {
                 let stream = Watched::new(stream, Arc::clone(&self.activity));
@@ -54,7 +54,7 @@ impl ClientConnection {
                 }
             }
             ListenerProtocol::Https => {
-                let accepting = tls::accept(stream, &core.shared);
+                let accepting = tls::accept(stream, &core.shared, &self.client_certificate);
                 let stream = match self.drive(accepting, |_| true).await {
                     Driven::Ended(Ok(stream)) => stream,
                     Driven::Ended(Err(failure)) => {
@@ -150,7 +150,7 @@ impl Core {
             return;
         };
         self.counters.protocol_error(error);
-        if self.served().settings.access_log.enabled {
+        if self.served().edge.settings.access_log.enabled {
             let peer = connection.peer.to_string();
             let scheme = connection.scheme().as_str();
             self.lines.push(&Line::unread(&peer, scheme, status, name));

@@ -15,9 +15,10 @@ use crate::edge::{Edge, EdgeConfig, EdgeError, State};
 use crate::listener::Acceptor;
 use crate::memory::PressureNow;
 use crate::metrics::{Metrics, RouteLabels};
+use crate::policy::Checkers;
 use crate::proxy::Places;
 use crate::serving::Accepted;
-use crate::tls;
+use crate::tls::ClientTls;
 
 impl Edge {
     /// Starts the cores. No listener is open before the first snapshot.
@@ -31,15 +32,18 @@ impl Edge {
         let mut accepted = Accepted::new(&config.node, Arc::clone(&metrics));
         let served = Arc::new(ArcSwap::from_pointee(accepted.build()));
         let shared = Arc::new(Shared {
-            tls: tls::server_config(Arc::clone(&served)).map_err(EdgeError::Tls)?,
+            tls: ClientTls::new(&served).map_err(EdgeError::Tls)?,
             served,
             most_connections: config.most_connections,
             places: Places::new(config.most_connections),
+            reachable: config.reachable.into(),
             pressure: PressureNow::default(),
             endpoints_stale: AtomicBool::new(false),
             endpoints_unsure: AtomicBool::new(false),
             phase: watch::Sender::new(Phase::Serving),
             connection_ended: Notify::new(),
+            checkers: Checkers::start((config.cores.get() / 2).max(1))
+                .map_err(failed(Checkers::THREAD))?,
             no_route: metrics.route(&RouteLabels::none()),
         });
         let writer = Writer::start(config.access_log).map_err(failed(Writer::THREAD))?;

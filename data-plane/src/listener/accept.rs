@@ -50,7 +50,7 @@ impl Cores {
         let Some(intake) = self.least_busy() else {
             return;
         };
-        let allowed = self.shared.served.load().settings.limits.connections as usize;
+        let allowed = self.shared.served.load().edge.settings.limits.connections as usize;
         if self.connections() >= allowed.min(self.shared.most_connections)
             || self.shared.pressure.load() == Pressure::Scarce
         {

@@ -1,18 +1,21 @@
-//! A client's body on its way to an endpoint: streamed, watched for pauses, and given back while nothing was taken of it.
+//! A client's body on its way to an endpoint: streamed, watched for pauses, and given back while nothing was taken of it;
+//! or kept whole, where a policy has to read it first.
 
 use std::cell::{Cell, RefCell};
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Request};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::cores::ClientConnection;
+use crate::proxy::respond::Cause;
 
 /// A client's body, as it is sent to an endpoint.
 pub(crate) enum RequestBody {
@@ -20,6 +23,21 @@ pub(crate) enum RequestBody {
     Empty,
     /// As it comes. Shared, so that another try can have it while nothing was taken of it.
     Streamed(Rc<ReceivedBody>),
+    /// Whole, for it was kept until somebody else had read it.
+    Kept(Kept),
+}
+
+/// A client's body that has come whole, and what is still to be sent of it.
+pub(crate) struct Kept {
+    whole: Rc<Whole>,
+    data: Option<Bytes>,
+    trailers: Option<HeaderMap>,
+}
+
+struct Whole {
+    data: Bytes,
+    trailers: Option<HeaderMap>,
+    received: Rc<ReceivedBody>,
 }
 
 /// What has come of a client's body.
@@ -42,6 +60,33 @@ pub(crate) enum BodyFailure {
     Incomplete,
     #[error("the client's body did not come in time")]
     Timeout,
+}
+
+/// Why a client's body cannot be kept.
+#[derive(Debug)]
+pub(crate) enum NotKept {
+    TooLarge,
+    Failed(Cause),
+}
+
+impl BodyFailure {
+    /// Returns what the client is answered.
+    pub(super) const fn cause(self) -> Cause {
+        match self {
+            Self::Incomplete => Cause::RequestBodyIncomplete,
+            Self::Timeout => Cause::RequestBodyTimeout,
+        }
+    }
+}
+
+/// Returns a request once more, for another try, if nothing was taken of its body or it was kept.
+pub(super) fn again(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
+    let mut copy = Request::new(request.body().again()?);
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.version_mut() = request.version();
+    *copy.headers_mut() = request.headers().clone();
+    Some(copy)
 }
 
 impl RequestBody {
@@ -72,16 +117,69 @@ impl RequestBody {
         match self {
             Self::Empty => None,
             Self::Streamed(received) => Some(received),
+            Self::Kept(kept) => Some(&kept.whole.received),
         }
     }
 
-    /// Returns the same body once more, for another try, if nothing was taken of it.
-    pub(super) fn again(&self) -> Option<Self> {
+    /// Reads it whole, so that it can be sent more than once, if it is not longer than this.
+    pub(crate) async fn keep(&mut self, most: u64) -> Result<(), NotKept> {
+        if self.size_hint().lower() > most {
+            return Err(NotKept::TooLarge);
+        }
+        let Self::Streamed(received) = self else {
+            return Ok(());
+        };
+        let (mut data, mut trailers) = (BytesMut::new(), None);
+        while let Some(frame) = poll_fn(|cx| received.poll_frame(cx)).await {
+            let frame = frame.map_err(|failure| NotKept::Failed(failure.cause()))?;
+            match frame.into_data() {
+                Ok(piece) if (data.len() + piece.len()) as u64 > most => {
+                    return Err(NotKept::TooLarge);
+                }
+                Ok(piece) => data.extend_from_slice(&piece),
+                Err(frame) => trailers = frame.into_trailers().ok(),
+            }
+        }
+        let whole = Whole {
+            data: data.freeze(),
+            trailers,
+            received: Rc::clone(received),
+        };
+        *self = Self::Kept(Kept::of(&Rc::new(whole)));
+        Ok(())
+    }
+
+    /// Returns the same body once more, for another try, if nothing was taken of it or it was kept.
+    pub(crate) fn again(&self) -> Option<Self> {
         match self {
             Self::Empty => Some(Self::Empty),
             Self::Streamed(received) => {
                 (!received.taken.get()).then(|| Self::Streamed(Rc::clone(received)))
             }
+            Self::Kept(kept) => Some(Self::Kept(Kept::of(&kept.whole))),
+        }
+    }
+}
+
+impl Kept {
+    fn of(whole: &Rc<Whole>) -> Self {
+        Self {
+            whole: Rc::clone(whole),
+            data: Some(whole.data.clone()).filter(|data| !data.is_empty()),
+            trailers: whole.trailers.clone(),
+        }
+    }
+
+    fn frame(&mut self) -> Option<Frame<Bytes>> {
+        let data = self.data.take().map(Frame::data);
+        data.or_else(|| self.trailers.take().map(Frame::trailers))
+    }
+
+    // A body with a length has no place for trailers.
+    fn size_hint(&self) -> SizeHint {
+        match &self.trailers {
+            None => SizeHint::with_exact(self.data.as_ref().map_or(0, Bytes::len) as u64),
+            Some(_) => SizeHint::new(),
         }
     }
 }
@@ -153,12 +251,13 @@ impl Body for RequestBody {
     type Error = BodyFailure;
 
     fn poll_frame(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyFailure>>> {
-        match &*self {
+        match &mut *self {
             Self::Empty => Poll::Ready(None),
             Self::Streamed(received) => received.poll_frame(cx),
+            Self::Kept(kept) => Poll::Ready(kept.frame().map(Ok)),
         }
     }
 
@@ -166,6 +265,7 @@ impl Body for RequestBody {
         match self {
             Self::Empty => true,
             Self::Streamed(received) => received.incoming.borrow().is_end_stream(),
+            Self::Kept(kept) => kept.data.is_none() && kept.trailers.is_none(),
         }
     }
 
@@ -173,6 +273,7 @@ impl Body for RequestBody {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Streamed(received) => received.incoming.borrow().size_hint(),
+            Self::Kept(kept) => kept.size_hint(),
         }
     }
 }

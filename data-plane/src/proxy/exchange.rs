@@ -2,33 +2,39 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::USER_AGENT;
 use http::{HeaderValue, Method, Request, StatusCode, Version};
-use sluice_proto::BackendName;
+use sluice_proto::{BackendName, Settings};
 use sluice_routing::ClientAddress;
 use tokio::time::Instant;
 
 use crate::access_log::{self, Line};
 use crate::cores::{ClientConnection, RequestInFlight, Scheme};
 use crate::metrics::RouteCounters;
+use crate::policy::Permit;
 use crate::proxy::body::ReceivedBody;
 use crate::proxy::forwarded;
 use crate::proxy::request_id::{self, REQUEST_ID};
 use crate::proxy::respond::Cause;
 use crate::proxy::target::Target;
-use crate::serving::{Endpoint, Served, ServedRoute};
+use crate::serving::{Endpoint, ServedRoute};
 
 /// A request and its response. Dropping it ends it: then it is counted and logged.
 pub(crate) struct Exchange {
     in_flight: RequestInFlight,
     started: Instant,
+    // When its response must have ended, if its route says so.
+    due: Option<Instant>,
     request_id: HeaderValue,
     status: Option<StatusCode>,
     counters: Option<Arc<RouteCounters>>,
     received: Option<Rc<ReceivedBody>>,
     sent: u64,
     cause: Option<Cause>,
+    // The places that concurrency limits gave it.
+    permits: Vec<Permit>,
     // The response ended before it was whole.
     cut_short: bool,
     log: Option<Box<Log>>,
@@ -44,6 +50,8 @@ struct Log {
     path: String,
     user_agent: Option<HeaderValue>,
     route: Option<Arc<ServedRoute>>,
+    policy: Option<Arc<str>>,
+    user: Option<String>,
     backend: Option<BackendName>,
     endpoint: Option<Arc<Endpoint>>,
     tries: u32,
@@ -55,12 +63,14 @@ impl Exchange {
         Box::new(Self {
             in_flight,
             started: Instant::now(),
+            due: None,
             request_id: HeaderValue::from_static("none"),
             status: None,
             counters: None,
             received: None,
             sent: 0,
             cause: None,
+            permits: Vec::new(),
             cut_short: false,
             log: None,
         })
@@ -69,7 +79,7 @@ impl Exchange {
     /// Notes who asks, and gives the request its id.
     pub(super) fn identify<B>(
         &mut self,
-        served: &Served,
+        settings: &Settings,
         client: &ClientAddress,
         request: &Request<B>,
     ) {
@@ -79,7 +89,7 @@ impl Exchange {
         };
         let brought = client.peer_is_trusted.then(brought).flatten();
         self.request_id = brought.unwrap_or_else(request_id::make);
-        if served.settings.access_log.enabled {
+        if settings.access_log.enabled {
             self.log = Some(Box::new(Log {
                 client: client.clone(),
                 method: request.method().clone(),
@@ -89,6 +99,8 @@ impl Exchange {
                 path: request.uri().path().to_owned(),
                 user_agent: request.headers().get(USER_AGENT).cloned(),
                 route: None,
+                policy: None,
+                user: None,
                 backend: None,
                 endpoint: None,
                 tries: 0,
@@ -115,6 +127,35 @@ impl Exchange {
         if let Some(log) = &mut self.log {
             log.route = Some(Arc::clone(route));
         }
+    }
+
+    /// Keeps a place until the response has ended.
+    pub(crate) fn hold(&mut self, permit: Permit) {
+        self.permits.push(permit);
+    }
+
+    /// Notes which policy has something against the request.
+    pub(crate) fn refused_by(&mut self, policy: &Arc<str>) {
+        if let Some(log) = &mut self.log {
+            log.policy = Some(Arc::clone(policy));
+        }
+    }
+
+    /// Notes who the user is, as credentials have shown.
+    pub(crate) fn name_user(&mut self, user: String) {
+        if let Some(log) = &mut self.log {
+            log.user = Some(user);
+        }
+    }
+
+    /// Has its response end within this time.
+    pub(super) fn end_within(&mut self, limit: Option<Duration>) {
+        self.due = limit.map(|limit| self.started + limit);
+    }
+
+    /// Returns when its response must have ended.
+    pub(super) const fn due(&self) -> Option<Instant> {
+        self.due
     }
 
     pub(super) fn take_backend(&mut self, backend: &BackendName) {
@@ -195,6 +236,8 @@ impl Exchange {
             namespace: route.map(|route| route.ingress.namespace.as_str()),
             ingress: route.map(|route| route.ingress.name.as_str()),
             route: route.map(|route| &*route.name),
+            policy: log.policy.as_deref(),
+            user: log.user.as_deref(),
             backend: log.backend.as_ref().map(|backend| &**backend.as_arc()),
             endpoint: log
                 .endpoint

@@ -11,10 +11,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response, StatusCode, Version};
+use http::header::SET_COOKIE;
+use http::{HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
-use sluice_proto::{Settings, Timeouts};
+use sluice_proto::Timeouts;
 
 use crate::cores::Core;
 use crate::proxy::body::RequestBody;
@@ -27,7 +28,7 @@ use crate::proxy::response_body::ResponseBody;
 use crate::proxy::upgrade::Wanted;
 use crate::proxy::upstream::{Lease, for_protocol};
 use crate::proxy::{tunnel, upgrade};
-use crate::serving::ServedBackend;
+use crate::serving::{Affinity, Drawn, Endpoint, ServedBackend};
 
 /// What an endpoint answered.
 pub(super) struct Forwarded {
@@ -37,36 +38,66 @@ pub(super) struct Forwarded {
     tunnel: Option<(OnUpgrade, OnUpgrade)>,
     // How long it may pause.
     idle: Duration,
+    // By what the client comes back to this endpoint, if it does not know yet.
+    cookie: Option<HeaderValue>,
 }
 
-/// Forwards a request to an endpoint of `backend`.
+/// Where a request is forwarded to.
+pub(super) struct Destination<'a> {
+    backend: &'a ServedBackend,
+    // The endpoint that the client was with.
+    preferred: Option<Arc<Endpoint>>,
+    affinity: Option<&'a Affinity>,
+}
+
+impl<'a> Destination<'a> {
+    pub(super) fn of(drawn: &Drawn<'a>, affinity: Option<&'a Affinity>) -> Result<Self, Cause> {
+        let backend = drawn.share.backend.as_deref();
+        Ok(Self {
+            backend: backend.ok_or(Cause::BackendMissing)?,
+            preferred: drawn.preferred.clone(),
+            affinity,
+        })
+    }
+
+    fn cookie(&self, endpoint: &Endpoint) -> Option<HeaderValue> {
+        let knows = self
+            .preferred
+            .as_ref()
+            .is_some_and(|preferred| preferred.id == endpoint.id);
+        if knows {
+            return None;
+        }
+        self.affinity?.set_cookie(endpoint)
+    }
+}
+
+/// Forwards a request to an endpoint of its backend.
 pub(super) async fn forward(
     core: &Rc<Core>,
-    settings: &Settings,
-    backend: &ServedBackend,
+    timeouts: &Timeouts,
+    destination: Destination<'_>,
     exchange: &mut Exchange,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     wanted: Option<Wanted>,
 ) -> Result<Forwarded, Cause> {
-    let idle = settings.timeouts.request_body_idle;
-    let connection = exchange.connection();
-    let request = request.map(|incoming| RequestBody::new(incoming, connection, idle));
-    exchange.take_body(request.body().received());
+    let backend = destination.backend;
     let mut request = for_protocol(request, backend.protocol)?;
-    let mut tries = Tries::default();
+    let mut tries = Tries::beginning_with(destination.preferred.clone());
     loop {
         let endpoint = tries.next(backend, &core.shared).await?;
         exchange.try_endpoint(&endpoint);
         let attempt = Attempt {
             core,
-            settings,
+            timeouts,
             backend,
             fresh: tries.fresh,
         };
         match attempt.make(Arc::clone(&endpoint), request).await {
             Ok((response, lease)) => {
                 exchange.upstream_answered();
-                return Forwarded::of(response, lease, wanted, &settings.timeouts);
+                let cookie = destination.cookie(&endpoint);
+                return Forwarded::of(response, lease, wanted, cookie, timeouts);
             }
             Err(failed) => request = tries.again(backend, &core.shared, &endpoint, failed)?,
         }
@@ -78,6 +109,7 @@ impl Forwarded {
         mut response: Response<Incoming>,
         lease: Lease,
         wanted: Option<Wanted>,
+        cookie: Option<HeaderValue>,
         timeouts: &Timeouts,
     ) -> Result<Self, Cause> {
         let tunnel = if response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -95,6 +127,7 @@ impl Forwarded {
             lease,
             tunnel,
             idle,
+            cookie,
         })
     }
 
@@ -108,6 +141,9 @@ impl Forwarded {
             .flatten();
         remove_connection_headers(&mut parts.headers);
         parts.extensions.clear();
+        if let Some(cookie) = self.cookie {
+            parts.headers.append(SET_COOKIE, cookie);
+        }
         // RFC 9110, section 2.5: a proxy sends "its own HTTP-version in forwarded messages". The client of an HTTP/1.0
         // endpoint could not tell a whole body from a part of it.
         parts.version = Version::HTTP_11;

@@ -5,23 +5,22 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use http::header::Entry;
 use http::{HeaderName, HeaderValue, Request};
-use sluice_routing::ClientAddress;
+use sluice_routing::{ClientAddress, TrustedPeers};
 
 use crate::cores::{ClientConnection, Scheme};
 use crate::proxy::headers::named;
 use crate::proxy::request_id::REQUEST_ID;
 use crate::proxy::target::Target;
-use crate::serving::Served;
 
 /// Returns who a request is from.
 pub(super) fn client<B>(
-    served: &Served,
+    trusted: &TrustedPeers,
     connection: &ClientConnection,
     request: &Request<B>,
 ) -> ClientAddress {
-    let values = request.headers().get_all(served.trusted.header_name());
+    let values = request.headers().get_all(trusted.header_name());
     let values = values.iter().map(HeaderValue::as_bytes);
-    served.trusted.client(connection.peer, values)
+    trusted.client(connection.peer, values)
 }
 
 /// Returns the scheme that the client used, as far as is known.
@@ -50,11 +49,11 @@ pub(super) fn name_client<B>(
     client: &ClientAddress,
     target: &Target,
     request_id: &HeaderValue,
-    served: &Served,
+    peers: &TrustedPeers,
 ) {
     let scheme = scheme(connection, client, request);
     let headers = request.headers_mut();
-    let (trusted, configured) = (client.peer_is_trusted, served.trusted.header_name());
+    let (trusted, configured) = (client.peer_is_trusted, peers.header_name());
     for name in named(headers, |name| {
         is_identity(name.as_str(), trusted, configured)
     }) {

@@ -33,7 +33,7 @@ pub(super) fn prepare<B>(request: &mut Request<B>, target: &Target, upgrade: Opt
 /// RFC 9110, section 7.6.1: "Intermediaries MUST parse a received Connection header field before a message is forwarded
 /// and, for each connection-option in this field, remove any header or trailer field(s) from the message with the same
 /// name as the connection-option, and then remove the Connection header field itself".
-pub(super) fn remove_connection_headers(headers: &mut HeaderMap) {
+pub(crate) fn remove_connection_headers(headers: &mut HeaderMap) {
     let mut removed = named(headers, is_of_connection);
     if removed.contains(&CONNECTION) {
         removed.extend(listed(headers));

@@ -15,6 +15,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::cores::PieceSent;
 use crate::proxy::exchange::Exchange;
+use crate::proxy::respond::Cause;
 use crate::proxy::upstream::Lease;
 
 /// The body of a response.
@@ -34,6 +35,8 @@ struct Streamed {
     // `None` once the body has come whole.
     lease: Option<Lease>,
     idle: Duration,
+    // When it must have ended, however it comes.
+    due: Option<Instant>,
     // Since when the next piece is awaited.
     waiting: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
@@ -49,6 +52,8 @@ pub(crate) enum ResponseCutShort {
     Incomplete(#[source] hyper::Error),
     #[error("the endpoint paused the response for too long")]
     Timeout,
+    #[error("the response took longer than its route allows")]
+    Overdue,
 }
 
 impl ResponseBody {
@@ -82,6 +87,7 @@ impl ResponseBody {
             incoming,
             lease: Some(lease),
             idle,
+            due: exchange.due(),
             waiting: None,
             timer: None,
             taken: exchange.connection().follow_body(),
@@ -104,6 +110,9 @@ impl Streamed {
         if let Some(taken) = &self.taken {
             taken.taken();
         }
+        if self.due.is_some_and(|due| Instant::now() >= due) {
+            return Poll::Ready(Some(Err(ResponseCutShort::Overdue)));
+        }
         match Pin::new(&mut self.incoming).poll_frame(cx) {
             Poll::Ready(frame) => {
                 self.waiting = None;
@@ -120,12 +129,18 @@ impl Streamed {
     }
 
     fn poll_timer<T>(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, ResponseCutShort>>> {
-        let due = *self.waiting.get_or_insert_with(Instant::now) + self.idle;
+        let idle = *self.waiting.get_or_insert_with(Instant::now) + self.idle;
+        let due = self.due.map_or(idle, |due| due.min(idle));
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
         // Moved only when it fires: most pieces come long before.
         while timer.as_mut().poll(cx).is_ready() {
             if Instant::now() >= due {
-                return Poll::Ready(Some(Err(ResponseCutShort::Timeout)));
+                let why = if due < idle {
+                    ResponseCutShort::Overdue
+                } else {
+                    ResponseCutShort::Timeout
+                };
+                return Poll::Ready(Some(Err(why)));
             }
             timer.as_mut().reset(due);
         }
@@ -154,6 +169,7 @@ impl Body for ResponseBody {
         if let (Poll::Ready(Some(piece)), Some(exchange)) = (&polled, &mut self.exchange) {
             match piece {
                 Ok(frame) => exchange.sent(frame.data_ref().map_or(0, Bytes::len)),
+                Err(ResponseCutShort::Overdue) => exchange.fail(Cause::RequestTimeout),
                 Err(_) => exchange.cut_short(),
             }
         }

@@ -5,6 +5,7 @@ mod dial;
 mod places;
 mod pool;
 mod prohibited;
+mod tls;
 
 use std::error::Error;
 use std::future::Future;
@@ -24,6 +25,7 @@ use crate::serving::Outstanding;
 
 pub(crate) use crate::proxy::upstream::places::Places;
 pub(crate) use crate::proxy::upstream::pool::Pool;
+pub(crate) use crate::proxy::upstream::tls::{ClientTls, UnusableTls};
 
 /// A connection to an endpoint, for one request.
 pub(super) struct Connected {

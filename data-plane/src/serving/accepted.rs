@@ -6,27 +6,31 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sluice_proto::{
-    Backend, BackendName, Difference, Endpoint, Entry, Host, Kind, Listener, Problem, Refusal,
-    Resource, ResourceKey, Route, Settings, Snapshot,
+    Backend, BackendName, Difference, Endpoint, Entry, Host, Kind, Listener, Policy, PolicyAction,
+    Problem, Refusal, Resource, ResourceKey, Route, RouteAction, Settings, Snapshot,
 };
 
 use crate::causes::with_causes;
 use crate::metrics::Metrics;
+use crate::policy::{InvalidPolicy, ServedPolicy};
 use crate::serving::backend::ServedBackend;
 use crate::serving::build::Built;
 use crate::serving::certificate::Certificates;
+use crate::serving::matcher::{InvalidMatch, Matcher};
+use crate::serving::settings::AllSettings;
 
 /// Everything that was accepted, parsed, and the entries that it came in.
 pub(crate) struct Accepted {
     pub(super) node: Arc<str>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) snapshot: Snapshot,
-    pub(super) settings: Arc<Settings>,
+    pub(super) settings: AllSettings,
     pub(super) listeners: BTreeMap<Arc<str>, Listener>,
     pub(super) certificates: Certificates,
     pub(super) hosts: BTreeMap<Arc<str>, Host>,
     pub(super) backends: BTreeMap<Arc<str>, Arc<ServedBackend>>,
     pub(super) endpoints: BTreeMap<Arc<str>, Vec<Endpoint>>,
+    pub(super) policies: BTreeMap<Arc<str>, Arc<ServedPolicy>>,
     pub(super) routes: BTreeMap<Arc<str>, Arc<Route>>,
     pub(super) built: Built,
 }
@@ -49,12 +53,13 @@ impl Accepted {
             node: node.into(),
             metrics,
             snapshot: Snapshot::default(),
-            settings: Arc::default(),
+            settings: AllSettings::default(),
             listeners: BTreeMap::new(),
             certificates: Certificates::default(),
             hosts: BTreeMap::new(),
             backends: BTreeMap::new(),
             endpoints: BTreeMap::new(),
+            policies: BTreeMap::new(),
             routes: BTreeMap::new(),
             built: Built::default(),
         }
@@ -64,8 +69,9 @@ impl Accepted {
         &self.snapshot
     }
 
-    pub(crate) const fn settings(&self) -> &Arc<Settings> {
-        &self.settings
+    /// Returns the settings of the whole edge.
+    pub(crate) fn settings(&self) -> &Arc<Settings> {
+        &self.settings.edge().settings
     }
 
     pub(crate) const fn listeners(&self) -> &BTreeMap<Arc<str>, Listener> {
@@ -141,7 +147,7 @@ impl Accepted {
         let name = &key.name;
         match key.kind {
             Kind::Listener => drop(self.listeners.remove(name)),
-            Kind::Settings => self.settings = Arc::default(),
+            Kind::Settings => self.settings.remove(name),
             Kind::Certificate => self.certificates.remove(name),
             Kind::Host => drop(self.hosts.remove(name)),
             Kind::Backend => drop(self.backends.remove(name)),
@@ -150,6 +156,7 @@ impl Accepted {
                 applied.emptied.push(Arc::clone(name));
                 return;
             }
+            Kind::Policy => drop(self.policies.remove(name)),
             Kind::Route => {
                 let earlier = self.routes.remove(name);
                 self.built.refers(name, earlier.as_deref(), None);
@@ -171,7 +178,7 @@ impl Accepted {
         let is_endpoints = matches!(parsed, Resource::Endpoints(_));
         match parsed {
             Resource::Listener(listener) => drop(self.listeners.insert(name, listener)),
-            Resource::Settings(settings) => self.settings = Arc::from(settings),
+            Resource::Settings(settings) => self.settings.insert(*settings),
             Resource::Certificate(certificate) => {
                 let earlier = self.snapshot.entry(key).map(Arc::clone);
                 self.certificates
@@ -183,7 +190,12 @@ impl Accepted {
             Resource::Endpoints(endpoints) => {
                 self.insert_endpoints(&endpoints.backend, endpoints.endpoints, applied);
             }
+            Resource::Policy(policy) => {
+                self.insert_policy(name, &policy)
+                    .map_err(|error| with_causes(&error))?;
+            }
             Resource::Route(route) => {
+                check_matches(&route).map_err(|error| with_causes(&error))?;
                 let earlier = self.routes.insert(Arc::clone(&name), Arc::clone(&route));
                 self.built.refers(&name, earlier.as_deref(), Some(&route));
             }
@@ -191,6 +203,16 @@ impl Accepted {
         self.built.changed(key);
         applied.rebuild |= !is_endpoints;
         self.snapshot.insert(key.clone(), Arc::clone(entry));
+        Ok(())
+    }
+
+    fn insert_policy(&mut self, name: Arc<str>, policy: &Policy) -> Result<(), InvalidPolicy> {
+        let earlier = self.policies.get(&name).map(|policy| &**policy);
+        let served = ServedPolicy::new(policy, earlier)?;
+        if matches!(policy.action, PolicyAction::ClientCertificate(_)) {
+            self.built.handshakes_changed();
+        }
+        self.policies.insert(name, Arc::new(served));
         Ok(())
     }
 
@@ -220,6 +242,15 @@ impl Accepted {
         }
         self.endpoints.insert(Arc::clone(name), endpoints);
     }
+}
+
+/// Finds out whether the matches of a route can be compiled: what is built of it later has none that cannot.
+fn check_matches(route: &Route) -> Result<(), InvalidMatch> {
+    let RouteAction::Backends(backends) = &route.action else {
+        return Ok(());
+    };
+    let mut matches = backends.iter().flat_map(|weighted| &weighted.matches);
+    matches.try_for_each(|found| Matcher::new(found).map(drop))
 }
 
 fn rfc3339(unix_s: i64) -> String {

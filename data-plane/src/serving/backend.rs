@@ -115,6 +115,22 @@ impl ServedBackend {
         }
     }
 
+    /// Returns the endpoint of this affinity, if it is one still, and can be reached as far as is known. One that ends goes
+    /// on with whom it has, as long as it serves.
+    pub(crate) fn find(&self, affinity: u64) -> Option<Arc<Endpoint>> {
+        let find = |set: &EndpointSet| {
+            let mut endpoints = set.iter();
+            let found = endpoints.find(|endpoint| endpoint.affinity == affinity);
+            found
+                .filter(|endpoint| !endpoint.is_ejected())
+                .map(Arc::clone)
+        };
+        match &self.target {
+            Target::Name(set) => find(set),
+            Target::Endpoints { current, .. } => find(&current.load()),
+        }
+    }
+
     /// Returns whether pods may be ending just now, so that a connection which waits for a request may be closing: its
     /// endpoints have changed a moment ago, or one could not be reached.
     pub(crate) fn is_changing(&self) -> bool {

@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem::take;
 use std::sync::Arc;
 
-use sluice_proto::{HostPattern, Kind, ResourceKey, Route, RouteAction, WeightedBackend};
-use sluice_routing::{RouteTable, TrustedPeers};
+use sluice_proto::{Host, HostPattern, Kind, ResourceKey, Route, RouteAction, WeightedBackend};
+use sluice_routing::RouteTable;
 
 use crate::metrics::RouteLabels;
 use crate::serving::Served;
 use crate::serving::accepted::Accepted;
-use crate::serving::certificate::CertificateTable;
+use crate::serving::certificate::{CertificateTable, HostTls};
+use crate::serving::matcher::Matcher;
 use crate::serving::route::{Answer, ServedRoute, Share, Shares};
+use crate::tls::asking;
 
 /// What was built last, and what has changed since.
 #[derive(Default)]
@@ -34,14 +36,18 @@ impl Built {
         match key.kind {
             Kind::Route => drop(self.stale_routes.insert(name)),
             Kind::Host => drop(self.stale_hosts.insert(name)),
-            Kind::Settings => self.stale_certificates = true,
-            Kind::Certificate => {
+            Kind::Settings | Kind::Certificate => {
                 self.stale_certificates = true;
                 self.users_changed(key);
             }
-            Kind::Backend => self.users_changed(key),
+            Kind::Backend | Kind::Policy => self.users_changed(key),
             Kind::Listener | Kind::Endpoints => {}
         }
+    }
+
+    /// Notes that TLS clients of some hosts are to be spoken to in another way.
+    pub(super) const fn handshakes_changed(&mut self) {
+        self.stale_certificates = true;
     }
 
     /// Notes what a route refers to, instead of what its earlier version did.
@@ -71,7 +77,13 @@ fn references(route: &Route) -> Vec<ResourceKey> {
         .map(|weighted| ResourceKey::new(Kind::Backend, Arc::clone(weighted.backend.as_arc())));
     let certificate = (route.certificate.iter())
         .map(|name| ResourceKey::new(Kind::Certificate, Arc::clone(name.as_arc())));
-    backends.chain(certificate).collect()
+    let policies = (route.policies.iter())
+        .map(|name| ResourceKey::new(Kind::Policy, Arc::clone(name.as_arc())));
+    // The edge's are looked up for each request: a change of them concerns no route.
+    let settings = (!route.settings.is_edge())
+        .then(|| ResourceKey::new(Kind::Settings, route.settings.as_str()));
+    let others = certificate.into_iter().chain(policies).chain(settings);
+    backends.chain(others).collect()
 }
 
 impl Accepted {
@@ -79,15 +91,10 @@ impl Accepted {
     pub(crate) fn build(&mut self) -> Served {
         self.build_routes();
         self.build_certificates();
-        let settings = Arc::clone(&self.settings);
         Served {
             routes: self.built.table.clone(),
             certificates: Arc::clone(&self.built.certificates),
-            trusted: TrustedPeers::new(
-                settings.trusted_ranges.clone(),
-                &settings.client_address_header,
-            ),
-            settings,
+            edge: Arc::clone(self.settings.edge()),
         }
     }
 
@@ -114,21 +121,42 @@ impl Accepted {
             let kept = self.certificates.kept().count();
             self.metrics
                 .set_certificates(self.certificates.expiries(), kept);
-            let missing = self.settings.missing_certificate;
-            let table = self.certificates.table(self.hosts.values(), missing);
+            let edge = &self.settings.edge().settings;
+            let mut table = CertificateTable::new(self.certificates.of_others(edge));
+            for host in self.hosts.values() {
+                table.insert(&host.pattern, self.host_tls(host));
+            }
             self.built.certificates = Arc::new(table);
         } else if !stale_hosts.is_empty() {
-            let table = Arc::make_mut(&mut self.built.certificates);
+            let mut table = CertificateTable::clone(&self.built.certificates);
             for name in stale_hosts {
                 match self.hosts.get(&name) {
-                    Some(host) => table.insert(&host.pattern, self.certificates.of(host)),
+                    Some(host) => table.insert(&host.pattern, self.host_tls(host)),
                     // It was accepted, so it is one.
                     None => HostPattern::parse(&name)
                         .iter()
                         .for_each(|host| table.remove(host)),
                 }
             }
+            self.built.certificates = Arc::new(table);
         }
+    }
+
+    fn host_tls(&self, host: &Host) -> HostTls {
+        // Without the settings of its class its routes answer 503: the edge's are as good as any.
+        let own = self.settings.find(&host.settings);
+        let settings = own.unwrap_or_else(|| self.settings.edge());
+        let mut tls = self.certificates.of(host, &settings.settings);
+        if let (Some(certificate), false) = (&tls.certificate, host.client_certificates.is_empty())
+        {
+            let policies = host.client_certificates.iter();
+            let policies = policies.filter_map(|name| self.policies.get(name.as_arc()));
+            let authorities: Vec<_> = policies
+                .flat_map(|policy| policy.client_authorities().iter().cloned())
+                .collect();
+            tls.asking = asking(Arc::clone(certificate), tls.minimum, authorities).ok();
+        }
+        tls
     }
 
     fn route(&self, route: &Arc<Route>) -> Arc<ServedRoute> {
@@ -138,13 +166,28 @@ impl Accepted {
             Some(Some((certificate, true))) => Some(certificate.not_after_unix_s),
             _ => None,
         };
+        let policies: Option<Box<[_]>> = (route.policies.iter())
+            .map(|name| self.policies.get(name.as_arc()).map(Arc::clone))
+            .collect();
+        let settings = self.settings.find(&route.settings);
         let answer = match &route.action {
+            // Others might trust whom its class does not.
+            _ if settings.is_none() => self.unavailable(route, "SettingsMissing"),
             // A host whose Ingress asks for TLS must not be served without, or with another's certificate.
             _ if matches!(certificate, Some(None)) => self.unavailable(route, "CertificateMissing"),
             RouteAction::Unavailable(problem) => self.unavailable(route, &problem.code),
+            // Nor without its protection: it was refused, or is on its way still.
+            _ if policies.is_none() => self.unavailable(route, "PolicyMissing"),
             RouteAction::Backends(backends) => Answer::Backends(self.shares(route, backends)),
         };
-        Arc::new(ServedRoute::new(Arc::clone(route), answer, ends_unix_s))
+        let settings = settings.filter(|_| !route.settings.is_edge());
+        Arc::new(ServedRoute::new(
+            Arc::clone(route),
+            answer,
+            policies.unwrap_or_default(),
+            settings.map(Arc::clone),
+            ends_unix_s,
+        ))
     }
 
     fn unavailable(&self, route: &Route, code: &str) -> Answer {
@@ -163,6 +206,10 @@ impl Accepted {
                 name: weighted.backend.clone(),
                 backend: self.backends.get(name).map(Arc::clone),
                 counters: self.metrics.route(&labels(route, name)),
+                // Those that cannot be compiled were refused with their route.
+                matches: (weighted.matches.iter())
+                    .filter_map(|found| Matcher::new(found).ok())
+                    .collect(),
                 up_to,
             }
         };

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::sign::CertifiedKey;
-use rustls::{Error, InconsistentKeys};
+use rustls::{Error, InconsistentKeys, ServerConfig};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use sluice_proto::{
     Certificate, CertificateMaterial, CertificateName, Entry, Host, HostPattern,
-    MissingCertificate, Problem,
+    MissingCertificate, Problem, Settings, TlsVersion,
 };
 
 /// A certificate that can be served.
@@ -156,57 +156,71 @@ impl Certificates {
         })
     }
 
-    /// Returns the certificate of this host's own, if it can be served.
-    pub(crate) fn of(&self, host: &Host) -> SniAnswer {
-        self.key(host.certificate.as_ref()?)
+    /// Returns what TLS clients of a host get, for which these settings hold.
+    pub(crate) fn of(&self, host: &Host, settings: &Settings) -> HostTls {
+        let own = host.certificate.as_ref().and_then(|name| self.key(name));
+        match own {
+            Some(own) => HostTls {
+                certificate: Some(own),
+                minimum: settings.tls_minimum_version,
+                asking: None,
+            },
+            None => self.of_others(settings),
+        }
     }
 
-    /// Returns which certificate a TLS client of each of these hosts gets.
-    pub(crate) fn table<'a>(
-        &self,
-        hosts: impl Iterator<Item = &'a Host>,
-        missing: MissingCertificate,
-    ) -> CertificateTable {
-        let mut table = CertificateTable {
-            default: match missing {
-                MissingCertificate::DefaultCertificate => {
-                    self.key(&CertificateName::default_certificate())
-                }
+    /// Returns what TLS clients get of hosts that have no certificate of their own.
+    pub(crate) fn of_others(&self, settings: &Settings) -> HostTls {
+        HostTls {
+            certificate: match settings.missing_certificate {
+                MissingCertificate::DefaultCertificate => self.key(&settings.default_certificate),
                 MissingCertificate::RefuseHandshake => None,
             },
-            ..CertificateTable::default()
-        };
-        for host in hosts {
-            table.insert(&host.pattern, self.of(host));
+            minimum: settings.tls_minimum_version,
+            asking: None,
         }
-        table
     }
 
-    fn key(&self, name: &CertificateName) -> SniAnswer {
+    fn key(&self, name: &CertificateName) -> Option<Arc<CertifiedKey>> {
         Some(Arc::clone(&self.served(name)?.0.key))
     }
 }
 
-/// Which certificate a TLS client gets, if any.
-pub(crate) type SniAnswer = Option<Arc<CertifiedKey>>;
+/// What TLS clients of a host get.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HostTls {
+    /// `None` for a refused handshake.
+    pub(crate) certificate: Option<Arc<CertifiedKey>>,
+    /// The lowest version that is spoken.
+    pub(crate) minimum: TlsVersion,
+    /// How clients are spoken to that are asked for a certificate of their own.
+    pub(crate) asking: Option<Arc<ServerConfig>>,
+}
 
-/// Which certificate a TLS client gets.
+/// What a TLS client gets.
 #[derive(Clone, Default)]
 pub(crate) struct CertificateTable {
-    // `None` is a host that has none of its own.
-    exact: HashMap<Arc<str>, SniAnswer>,
-    wildcard: HashMap<Arc<str>, SniAnswer>,
-    any: SniAnswer,
-    default: SniAnswer,
+    exact: HashMap<Arc<str>, HostTls>,
+    wildcard: HashMap<Arc<str>, HostTls>,
+    any: Option<HostTls>,
+    others: HostTls,
 }
 
 impl CertificateTable {
-    /// Has clients of this host get `own`, or the default certificate.
-    pub(crate) fn insert(&mut self, host: &HostPattern, own: SniAnswer) {
+    /// Has all clients get the same.
+    pub(crate) fn new(others: HostTls) -> Self {
+        Self {
+            others,
+            ..Self::default()
+        }
+    }
+
+    /// Has clients of this host get this.
+    pub(crate) fn insert(&mut self, host: &HostPattern, tls: HostTls) {
         match host {
-            HostPattern::Exact(name) => drop(self.exact.insert(Arc::clone(name), own)),
-            HostPattern::Wildcard(parent) => drop(self.wildcard.insert(Arc::clone(parent), own)),
-            HostPattern::Any => self.any = own,
+            HostPattern::Exact(name) => drop(self.exact.insert(Arc::clone(name), tls)),
+            HostPattern::Wildcard(parent) => drop(self.wildcard.insert(Arc::clone(parent), tls)),
+            HostPattern::Any => self.any = Some(tls),
         }
     }
 
@@ -220,14 +234,11 @@ impl CertificateTable {
     }
 
     /// Returns what a client gets that asks for this name (in lower case), or for none.
-    pub(crate) fn lookup(&self, name: Option<&str>) -> SniAnswer {
+    pub(crate) fn lookup(&self, name: Option<&str>) -> &HostTls {
         let own = name.and_then(|name| {
             let wildcard = || self.wildcard.get(name.split_once('.')?.1);
             self.exact.get(name).or_else(wildcard)
         });
-        own.unwrap_or(&self.any)
-            .as_ref()
-            .or(self.default.as_ref())
-            .cloned()
+        own.or(self.any.as_ref()).unwrap_or(&self.others)
     }
 }

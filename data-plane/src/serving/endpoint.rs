@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::clock::uptime_ms;
+use crate::proxy::ClientTls;
 
 /// One endpoint. It keeps its identity while its backend keeps its address, and with it its load and its pools.
 #[derive(Debug)]
@@ -14,6 +15,10 @@ pub(crate) struct Endpoint {
     pub(crate) id: u64,
     /// Where it is.
     pub(crate) address: EndpointAddress,
+    /// What clients that come back to it name it by: the same on every node and after every restart.
+    pub(crate) affinity: u64,
+    /// How it is spoken to, if not in clear.
+    pub(crate) tls: Option<ClientTls>,
     outstanding: AtomicU32,
     connect_errors_in_a_row: AtomicU32,
     ejected_until_ms: AtomicU64,
@@ -38,11 +43,18 @@ impl Endpoint {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
+            affinity: affinity(&address),
             address,
+            tls: None,
             outstanding: AtomicU32::new(0),
             connect_errors_in_a_row: AtomicU32::new(0),
             ejected_until_ms: AtomicU64::new(0),
         }
+    }
+
+    /// Returns the same, spoken to like this.
+    pub(crate) fn spoken_to(self, tls: Option<ClientTls>) -> Self {
+        Self { tls, ..self }
     }
 
     /// Returns how many requests it has not answered yet.
@@ -100,6 +112,15 @@ impl fmt::Display for EndpointAddress {
             Self::Name { name, port } => write!(f, "{name}:{port}"),
         }
     }
+}
+
+// A stranger who reads it learns no address from it, short of trying them all.
+fn affinity(address: &EndpointAddress) -> u64 {
+    let mut bytes = [0; 8];
+    let mut hasher = blake3::Hasher::new_derive_key("sluice 2026 affinity of an endpoint");
+    hasher.update(address.to_string().as_bytes());
+    hasher.finalize_xof().fill(&mut bytes);
+    u64::from_le_bytes(bytes)
 }
 
 const ERRORS_TO_EJECT: u32 = 3;

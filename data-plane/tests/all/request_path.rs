@@ -1,7 +1,9 @@
 //! The request path: a real edge on loopback, with real backends behind it and real clients before it.
 
 mod access_log;
+mod affinity;
 mod answers;
+mod canary;
 mod client_identity;
 mod closing;
 mod drain;
@@ -9,8 +11,11 @@ mod endpoints;
 pub(crate) mod harness;
 mod hostile;
 mod messages;
+mod mutual_tls;
+mod policies;
 mod retries;
 mod serving;
+mod settings;
 mod streaming;
 mod tls;
 mod upgrade;

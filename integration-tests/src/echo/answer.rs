@@ -1,4 +1,4 @@
-//! What the echo server answers. Sockets and connections are in [`super`].
+//! What the echo server answers. Sockets and connections are in [`super`], what a request may ask for in [`wishes`](super::wishes).
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream;
 use http::header::{CONTENT_TYPE, HOST};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
@@ -20,6 +20,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::sleep;
 
 use super::websocket;
+use super::wishes::{Sequences, Wishes};
 
 /// What the echo server saw of a request.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -40,6 +41,8 @@ pub struct Seen {
     pub headers: BTreeMap<String, Vec<String>>,
     /// Who is connected: the proxy.
     pub peer: SocketAddr,
+    /// The name that was asked for (SNI); `None` without TLS.
+    pub tls: Option<String>,
     /// How many bytes of body came.
     pub body_bytes: usize,
 }
@@ -48,16 +51,25 @@ pub struct Seen {
 pub(super) struct Answerer {
     name: Arc<str>,
     peer: SocketAddr,
+    tls: Option<String>,
+    sequences: Arc<Sequences>,
     /// Taken by the one request that turns the connection into something else.
     upgrade: Mutex<Option<oneshot::Sender<OnUpgrade>>>,
     asked: watch::Sender<bool>,
 }
 
 impl Answerer {
-    pub(super) fn new(name: Arc<str>, peer: SocketAddr) -> Self {
+    pub(super) fn new(
+        name: Arc<str>,
+        peer: SocketAddr,
+        tls: Option<String>,
+        sequences: Arc<Sequences>,
+    ) -> Self {
         Self {
             name,
             peer,
+            tls,
+            sequences,
             upgrade: Mutex::new(None),
             asked: watch::Sender::new(false),
         }
@@ -80,7 +92,22 @@ impl Answerer {
         request: Request<Incoming>,
     ) -> Result<Response<Body>, Infallible> {
         self.asked.send_replace(true);
-        let mut response = self.respond(request).await;
+        let wishes = Wishes::of(&request);
+        let mut response = match request.uri().path() {
+            "/held" => Response::new(text(&self.sequences.held(&wishes).to_string())),
+            "/let-go" => {
+                self.sequences.let_go(&wishes);
+                Response::new(text(""))
+            }
+            _ if self.sequences.fails(&wishes) => {
+                plain(StatusCode::SERVICE_UNAVAILABLE, "as asked\n".to_owned())
+            }
+            _ => {
+                self.sequences.wait_for_gate(&wishes).await;
+                self.respond(request).await
+            }
+        };
+        wishes.fulfil(&mut response);
         if let Ok(name) = HeaderValue::from_str(&self.name) {
             response.headers_mut().insert(NAME_HEADER, name);
         }
@@ -117,6 +144,9 @@ impl Answerer {
         if let Some(bytes) = parameter(&query, "bytes") {
             return Response::new(zeros(bytes));
         }
+        if let Some(length) = parameter::<usize>(&query, "length") {
+            return Response::new(text(&"0".repeat(length.min(ZEROS.len()))));
+        }
         self.describe(request).await
     }
 
@@ -150,14 +180,18 @@ impl Answerer {
             version: format!("{:?}", parts.version),
             headers,
             peer: self.peer,
+            tls: self.tls.clone(),
             body_bytes,
         };
+        let told_in = parameter::<HeaderName>(&seen.query, "tell");
         match serde_json::to_string_pretty(&seen) {
             Ok(json) => {
                 let mut response = Response::new(text(&(json + "\n")));
-                response
-                    .headers_mut()
-                    .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                let headers = response.headers_mut();
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                if let (Some(name), Ok(value)) = (told_in, header_value(&seen)) {
+                    headers.insert(name, value);
+                }
                 response
             }
             Err(error) => plain(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
@@ -170,12 +204,17 @@ pub const NAME_HEADER: &str = "x-echo-name";
 
 type Body = BoxBody<Bytes, hyper::Error>;
 
-/// A parameter of a query; one that is not a number is as if it were not there.
-fn parameter<T: FromStr>(query: &str, name: &str) -> Option<T> {
+/// A parameter of a query; one that is no such thing is as if it were not there.
+pub(super) fn parameter<T: FromStr>(query: &str, name: &str) -> Option<T> {
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     pairs
         .find(|(key, _)| *key == name)
         .and_then(|(_, value)| value.parse().ok())
+}
+
+/// What it saw, on one line.
+fn header_value(seen: &Seen) -> anyhow::Result<HeaderValue> {
+    Ok(HeaderValue::try_from(serde_json::to_string(seen)?)?)
 }
 
 /// A body of `count` lines, one every `interval`; the first comes at once.

@@ -2,6 +2,7 @@
 //! EndpointSlices: the scenario does both, in the order in which Kubernetes would.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -37,6 +38,13 @@ impl Pods {
         Self {
             program: program.inside(namespace),
         }
+    }
+
+    /// The same that speak TLS, with the chain and the key of a PEM file.
+    #[must_use]
+    pub fn with_certificate(mut self, file: &Path) -> Self {
+        self.program = self.program.arg("--certificate").arg(file);
+        self
     }
 
     /// Starts a pod, and returns when it answers. After SIGTERM it still takes connections for `linger`.

@@ -12,6 +12,8 @@ mod leadership;
 mod manifests;
 mod refused_resource;
 mod rolling_backend;
+mod settings;
+mod traefik;
 mod two_ingresses;
 
 use std::net::Ipv4Addr;

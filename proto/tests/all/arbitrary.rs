@@ -1,5 +1,7 @@
 //! Arbitrary resources and snapshots: everything that the control plane could make.
 
+mod policy;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -13,8 +15,9 @@ use proptest::prelude::*;
 use sluice_proto::{
     AccessLog, Backend, BackendName, BackendProtocol, BackendTarget, Certificate,
     CertificateMaterial, CertificateName, Endpoint, EndpointState, Endpoints, Entry, Host,
-    HostPattern, Kind, Limits, Listener, ListenerProtocol, MissingCertificate, ObjectReference,
-    PathMatch, Problem, Resource, ResourceKey, Route, RouteAction, Settings, Snapshot, Timeouts,
+    HostPattern, Kind, Limits, Listener, ListenerProtocol, MatchBy, MatchValue, MissingCertificate,
+    ObjectReference, PathMatch, Problem, RequestMatch, Resource, ResourceKey, Route, RouteAction,
+    SameSite, Settings, SettingsName, Snapshot, Sticky, Timeouts, TlsVersion, TrustedSet,
     WeightedBackend,
 };
 
@@ -27,6 +30,7 @@ pub(crate) fn resource() -> impl Strategy<Value = Resource> {
         host().prop_map(Resource::Host),
         backend().prop_map(Resource::Backend),
         endpoints().prop_map(Resource::Endpoints),
+        policy::policy().prop_map(|policy| Resource::Policy(Arc::new(policy))),
         route().prop_map(|route| Resource::Route(Arc::new(route))),
     ]
 }
@@ -62,32 +66,61 @@ fn listener() -> impl Strategy<Value = Listener> {
 }
 
 fn settings() -> impl Strategy<Value = Settings> {
-    let missing = prop_oneof![
-        Just(MissingCertificate::DefaultCertificate),
-        Just(MissingCertificate::RefuseHandshake)
-    ];
-    (
+    let edge_wide = (
         vec(range(), 0..4),
         "[a-z][a-z-]{0,12}",
         timeouts(),
         limits(),
         any::<bool>(),
-        missing,
         vec(range(), 0..4),
+    );
+    (
+        settings_name(),
+        edge_wide,
+        settings_of_tls(),
+        trusted_sets(),
     )
         .prop_map(
-            |(trusted_ranges, header, timeouts, limits, enabled, missing, metrics_ranges)| {
-                Settings {
-                    trusted_ranges,
-                    client_address_header: header,
-                    timeouts,
-                    limits,
-                    access_log: AccessLog { enabled },
-                    missing_certificate: missing,
-                    metrics_ranges,
-                }
+            |(
+                name,
+                (trusted_ranges, header, timeouts, limits, enabled, metrics_ranges),
+                (missing_certificate, default_certificate, tls_minimum_version),
+                trusted_sets,
+            )| Settings {
+                name,
+                trusted_ranges,
+                client_address_header: header,
+                timeouts,
+                limits,
+                access_log: AccessLog { enabled },
+                missing_certificate,
+                metrics_ranges,
+                default_certificate,
+                tls_minimum_version,
+                trusted_sets,
             },
         )
+}
+
+fn settings_name() -> impl Strategy<Value = SettingsName> {
+    prop_oneof![
+        Just(SettingsName::EDGE),
+        name().prop_map(|class| SettingsName::of_class(&class)),
+    ]
+}
+
+fn trusted_sets() -> impl Strategy<Value = Vec<TrustedSet>> {
+    let set = any::<(String, String)>().prop_map(|(name, date)| TrustedSet { name, date });
+    vec(set, 0..3)
+}
+
+fn settings_of_tls() -> impl Strategy<Value = (MissingCertificate, CertificateName, TlsVersion)> {
+    let missing = prop_oneof![
+        Just(MissingCertificate::DefaultCertificate),
+        Just(MissingCertificate::RefuseHandshake)
+    ];
+    let version = prop_oneof![Just(TlsVersion::Tls12), Just(TlsVersion::Tls13)];
+    (missing, certificate_name(), version)
 }
 
 fn range() -> impl Strategy<Value = IpNet> {
@@ -162,10 +195,20 @@ fn certificate_name() -> impl Strategy<Value = CertificateName> {
 }
 
 fn host() -> impl Strategy<Value = Host> {
-    (pattern(), option::of(certificate_name())).prop_map(|(pattern, certificate)| Host {
-        pattern,
-        certificate,
-    })
+    (
+        pattern(),
+        option::of(certificate_name()),
+        settings_name(),
+        vec(policy::name(), 0..2),
+    )
+        .prop_map(
+            |(pattern, certificate, settings, client_certificates)| Host {
+                client_certificates,
+                pattern,
+                certificate,
+                settings,
+            },
+        )
 }
 
 fn pattern() -> impl Strategy<Value = HostPattern> {
@@ -212,8 +255,13 @@ fn endpoints() -> impl Strategy<Value = Endpoints> {
 }
 
 fn route() -> impl Strategy<Value = Route> {
-    let weighted = (backend_name(), any::<u32>())
-        .prop_map(|(backend, weight)| WeightedBackend { backend, weight });
+    let weighted = (backend_name(), any::<u32>(), vec(request_match(), 0..2)).prop_map(
+        |(backend, weight, matches)| WeightedBackend {
+            backend,
+            weight,
+            matches,
+        },
+    );
     let action = prop_oneof![
         vec(weighted, 1..4).prop_map(RouteAction::Backends),
         problem().prop_map(RouteAction::Unavailable),
@@ -225,10 +273,15 @@ fn route() -> impl Strategy<Value = Route> {
         object(),
         any::<(String, i64)>(),
         action,
-        option::of(certificate_name()),
+        (
+            option::of(certificate_name()),
+            settings_name(),
+            vec(policy::name(), 0..3),
+            option::of(sticky()),
+        ),
     )
         .prop_map(
-            |(name, host, path, ingress, (field, created_unix_s), action, certificate)| Route {
+            |(name, host, path, ingress, (field, created_unix_s), action, rest)| Route {
                 name,
                 host,
                 path,
@@ -236,7 +289,53 @@ fn route() -> impl Strategy<Value = Route> {
                 field,
                 created_unix_s,
                 action,
-                certificate,
+                certificate: rest.0,
+                settings: rest.1,
+                policies: rest.2,
+                sticky: rest.3,
+            },
+        )
+}
+
+fn request_match() -> impl Strategy<Value = RequestMatch> {
+    let by = prop_oneof![
+        any::<String>().prop_map(MatchBy::Header),
+        any::<String>().prop_map(MatchBy::Cookie),
+    ];
+    let value = prop_oneof![
+        any::<String>().prop_map(MatchValue::Exact),
+        any::<String>().prop_map(MatchValue::Pattern),
+    ];
+    (by, value, any::<bool>()).prop_map(|(by, value, excludes)| RequestMatch {
+        by,
+        value,
+        excludes,
+    })
+}
+
+fn sticky() -> impl Strategy<Value = Sticky> {
+    let same_site = prop::sample::select(vec![
+        SameSite::Unset,
+        SameSite::None,
+        SameSite::Lax,
+        SameSite::Strict,
+    ]);
+    (
+        "[a-zA-Z_-]{1,9}",
+        any::<([bool; 2], i64)>(),
+        same_site,
+        "/[a-z]{0,4}",
+        option::of("[a-z.]{1,9}"),
+    )
+        .prop_map(
+            |(cookie, ([secure, http_only], max_age_s), same_site, path, domain)| Sticky {
+                cookie,
+                secure,
+                http_only,
+                same_site,
+                max_age_s,
+                path,
+                domain,
             },
         )
 }

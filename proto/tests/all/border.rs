@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use sluice_proto::{HostPattern, Kind, PathMatch, Resource, ResourceKey, Version};
+use sluice_proto::{HostPattern, Kind, PathMatch, Resource, ResourceKey, SettingsName, Version};
 
 use super::arbitrary;
 
@@ -48,11 +48,20 @@ proptest! {
 }
 
 #[test]
-fn the_settings_are_one_resource() {
-    let settings = Resource::Settings(Box::default());
-    let other = ResourceKey::new(Kind::Settings, "mine");
-    let refused = Resource::parse(&other, settings.body()).unwrap_err();
-    assert!(refused.reason().contains("\"edge\""), "{refused}");
+fn settings_are_called_as_their_resource_is() {
+    let body = Resource::Settings(Box::default()).body();
+    for (key, name) in [
+        ("edge", SettingsName::EDGE),
+        ("class/internal", SettingsName::of_class("internal")),
+    ] {
+        let key = ResourceKey::new(Kind::Settings, key);
+        let parsed = Resource::parse(&key, body.clone()).unwrap();
+        let Resource::Settings(settings) = parsed else {
+            panic!("{parsed:?}");
+        };
+        assert_eq!(settings.name, name);
+        assert_eq!(name.to_string(), *key.name);
+    }
 }
 
 #[test]

@@ -154,8 +154,14 @@ fn odd_message() -> impl Strategy<Value = (Kind, Vec<u8>)> {
         odd_listener().prop_map(|message| (Kind::Listener, message.encode_to_vec())),
         odd_settings().prop_map(|message| (Kind::Settings, message.encode_to_vec())),
         odd_certificate().prop_map(|message| (Kind::Certificate, message.encode_to_vec())),
-        odd_text()
-            .prop_map(|certificate| { (Kind::Host, wire::Host { certificate }.encode_to_vec()) }),
+        (odd_text(), odd_text()).prop_map(|(certificate, settings)| {
+            let host = wire::Host {
+                client_certificates: Vec::new(),
+                certificate,
+                settings,
+            };
+            (Kind::Host, host.encode_to_vec())
+        }),
         odd_backend().prop_map(|message| (Kind::Backend, message.encode_to_vec())),
         odd_endpoints().prop_map(|message| (Kind::Endpoints, message.encode_to_vec())),
         odd_route().prop_map(|message| (Kind::Route, message.encode_to_vec())),
@@ -205,6 +211,9 @@ fn odd_settings() -> impl Strategy<Value = wire::Settings> {
                     limits,
                     access_log: None,
                     missing_certificate,
+                    default_certificate: String::new(),
+                    tls_minimum_version: missing_certificate,
+                    trusted_sets: Vec::new(),
                 }
             },
         )
@@ -268,8 +277,11 @@ fn odd_endpoints() -> impl Strategy<Value = wire::Endpoints> {
 fn odd_route() -> impl Strategy<Value = wire::Route> {
     let path =
         (odd_enumeration(), odd_text()).prop_map(|(kind, path)| wire::PathMatch { kind, path });
-    let backend = (odd_text(), odd_number())
-        .prop_map(|(backend, weight)| wire::WeightedBackend { backend, weight });
+    let backend = (odd_text(), odd_number()).prop_map(|(backend, weight)| wire::WeightedBackend {
+        backend,
+        weight,
+        matches: Vec::new(),
+    });
     (
         odd_text(),
         option::of(path),
@@ -290,6 +302,9 @@ fn odd_route() -> impl Strategy<Value = wire::Route> {
                     unavailable,
                     certificate,
                     field: String::new(),
+                    policies: Vec::new(),
+                    sticky: None,
+                    settings: String::new(),
                 }
             },
         )

@@ -1,5 +1,8 @@
 //! What is refused, and what the reason names: people read it in an Event, far from here.
 
+mod policies;
+mod routes;
+
 use proptest::prelude::*;
 use prost::Message;
 use sluice_proto::{Difference, Kind, Resource, ResourceKey, Snapshot, Version, wire};
@@ -76,7 +79,16 @@ fn a_resource_without_an_identity_is_refused() {
 
 #[test]
 fn the_reason_names_the_field_and_what_it_holds() {
-    for (what, key, body) in [listeners(), backends(), endpoints(), routes(), settings()].concat() {
+    for (what, key, body) in [
+        listeners(),
+        backends(),
+        endpoints(),
+        policies::policies(),
+        routes::routes(),
+        settings(),
+    ]
+    .concat()
+    {
         let reason = Resource::parse(&key, body.into()).unwrap_err().reason();
         for part in what.split(", ") {
             assert!(reason.contains(part), "{key} should name {part}: {reason}");
@@ -193,63 +205,6 @@ fn endpoints() -> Vec<Case> {
     .into()
 }
 
-fn routes() -> Vec<Case> {
-    let good = || wire::Route {
-        path: Some(path(2, "/")),
-        ingress: Some(wire::ObjectReference::default()),
-        backends: vec![wire::WeightedBackend::default()],
-        ..wire::Route::default()
-    };
-    let host = "a..b".to_owned();
-    [
-        ("host, \"a..b\"", wire::Route { host, ..good() }),
-        (
-            "path",
-            wire::Route {
-                path: None,
-                ..good()
-            },
-        ),
-        (
-            "path.kind, 0",
-            wire::Route {
-                path: Some(path(0, "/")),
-                ..good()
-            },
-        ),
-        (
-            "path, \"foo\", slash",
-            wire::Route {
-                path: Some(path(2, "foo")),
-                ..good()
-            },
-        ),
-        (
-            "path, \"/a//b\"",
-            wire::Route {
-                path: Some(path(1, "/a//b")),
-                ..good()
-            },
-        ),
-        (
-            "ingress",
-            wire::Route {
-                ingress: None,
-                ..good()
-            },
-        ),
-        (
-            "backends",
-            wire::Route {
-                backends: Vec::new(),
-                ..good()
-            },
-        ),
-    ]
-    .map(|(what, message)| case(what, Kind::Route, "shop/web example.com /", &message))
-    .into()
-}
-
 fn settings() -> Vec<Case> {
     let timeouts = |drain_ms| wire::Settings {
         timeouts: Some(wire::Timeouts {
@@ -282,6 +237,13 @@ fn settings() -> Vec<Case> {
             "metrics_ranges, \"10.0.0.0/33\"",
             wire::Settings {
                 metrics_ranges: vec!["10.0.0.0/33".to_owned()],
+                ..wire::Settings::default()
+            },
+        ),
+        (
+            "tls_minimum_version, 9",
+            wire::Settings {
+                tls_minimum_version: 9,
                 ..wire::Settings::default()
             },
         ),

@@ -1,10 +1,13 @@
-//! A private key does not reach a log through `{:?}`, in whatever it is wrapped.
+//! A private key or a password's hash does not reach a log through `{:?}`, in whatever it is wrapped.
 
 use std::fmt::Debug;
 
 use bytes::Bytes;
 use sluice_proto::wire::control_plane_message::Message;
-use sluice_proto::{Certificate, CertificateMaterial, CertificateName, Resource, Snapshot, wire};
+use sluice_proto::{
+    BasicAuth, Certificate, CertificateMaterial, CertificateName, Credential, ForwardAuth,
+    ObjectReference, Policy, PolicyAction, Resource, Snapshot, UpstreamTls, wire,
+};
 
 fn certificate() -> Certificate {
     Certificate {
@@ -39,6 +42,56 @@ fn no_debug_output_shows_a_private_key() {
     shows_no_key(&wire::ControlPlaneMessage {
         message: Some(Message::Delta(delta)),
     });
+}
+
+fn policy(action: PolicyAction) -> Policy {
+    let object = ObjectReference {
+        kind: "Middleware".to_owned(),
+        namespace: "shop".to_owned(),
+        name: "auth".to_owned(),
+    };
+    Policy::new(object, "spec", action)
+}
+
+#[test]
+fn no_debug_output_shows_what_a_policy_keeps_secret() {
+    let hash = String::from_utf8(KEY.to_vec()).unwrap();
+    let user = "admin".to_owned();
+    let basic = BasicAuth {
+        realm: "traefik".to_owned(),
+        credentials: vec![Credential { user, hash }],
+        remove_authorization: false,
+        user_header: None,
+    };
+    let forward = ForwardAuth {
+        url: "https://auth.example".to_owned(),
+        request_headers: vec![],
+        response_headers: vec![],
+        response_headers_pattern: None,
+        cookies: vec![],
+        user_header: None,
+        body_bytes: None,
+        response_bytes: 1,
+        keep_location: false,
+        keep_method: false,
+        sign_in_url: None,
+        timeout: ForwardAuth::TIMEOUT,
+        tls: UpstreamTls {
+            private_key: Bytes::from_static(KEY),
+            ..UpstreamTls::default()
+        },
+    };
+    for action in [
+        PolicyAction::BasicAuth(basic),
+        PolicyAction::ForwardAuth(Box::new(forward)),
+    ] {
+        let policy = policy(action);
+        shows_no_key(&policy);
+        shows_no_key(&wire::Policy::from(&policy));
+        let resource = Resource::Policy(policy.into());
+        shows_no_key(&Snapshot::of([&resource]));
+        shows_no_key(&resource);
+    }
 }
 
 #[test]

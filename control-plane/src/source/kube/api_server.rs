@@ -36,6 +36,8 @@ pub(crate) enum Failure {
     Passing,
     /// The watcher may not: start over after a while.
     Forbidden,
+    /// There is no such kind, which need not be there: start over after a while.
+    Unknown,
 }
 
 impl ApiServer {
@@ -62,9 +64,14 @@ impl ApiServer {
         error: &watcher::Error,
     ) -> Result<Failure, SourceError> {
         self.metrics.watch_failed(kind);
-        let failure = classify(error);
+        let failure = match classify(error) {
+            Failure::Unknown if !kinds::is_optional(kind) => Failure::Passing,
+            failure => failure,
+        };
         tracing::debug!(kind, error = describe(error), "a watch failed");
         match failure {
+            // Most API servers know no optional kind, and that is nothing to report: whoever refers to it is told.
+            Failure::Unknown => {}
             Failure::Forbidden if kind == kinds::SECRET => {}
             Failure::Forbidden => self.add(kind, forbidden(kind, error)).await?,
             Failure::Passing if is_expired(error) => {}
@@ -115,6 +122,9 @@ impl ApiServer {
         match tokio::time::timeout(PATIENCE, api.list_metadata(&one)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(kube::Error::Api(status))) if [401, 403].contains(&status.code) => Ok(()),
+            Ok(Err(kube::Error::Api(status))) if status.code == 404 && kinds::is_optional(kind) => {
+                Ok(())
+            }
             Ok(Err(error)) => Err(describe(&watcher::Error::InitialListFailed(error))),
             Err(_) => Err(format!("no answer within {PATIENCE:?}")),
         }
@@ -171,6 +181,7 @@ impl ApiServer {
 pub(crate) fn classify(error: &watcher::Error) -> Failure {
     match status(error).map(|status| status.code) {
         Some(401 | 403) => Failure::Forbidden,
+        Some(404) => Failure::Unknown,
         _ => Failure::Passing,
     }
 }
@@ -265,6 +276,7 @@ mod tests {
     fn only_a_refusal_makes_a_watcher_start_over() {
         assert_eq!(classify(&refused(403)), Failure::Forbidden);
         assert_eq!(classify(&refused(401)), Failure::Forbidden);
+        assert_eq!(classify(&refused(404)), Failure::Unknown);
         assert_eq!(classify(&refused(500)), Failure::Passing);
         assert_eq!(
             classify(&watcher::Error::NoResourceVersion),

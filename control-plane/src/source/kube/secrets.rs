@@ -20,7 +20,7 @@ use crate::kinds::SECRET;
 use crate::source::kube::api_server::{Failure, classify};
 use crate::source::kube::backoff::backoff;
 use crate::source::kube::kept::Kept;
-use crate::source::kube::watch::{Forbidden, Watching, config};
+use crate::source::kube::watch::{Refusals, Watching, config};
 use crate::source::{Batch, SecretAccess, SecretNames, SourceError};
 
 /// Watches what `wanted` says, for ever.
@@ -176,7 +176,7 @@ impl Secrets {
             Ok(event) => event,
             Err(error) => {
                 let failure = self.watching.api_server.failed(SECRET, &error).await?;
-                if failure == Failure::Passing {
+                if failure != Failure::Forbidden {
                     return Ok(());
                 }
                 let before = namespace.access;
@@ -211,7 +211,7 @@ impl Secrets {
 }
 
 async fn watch_namespace(api: Api<Secret>, namespace: String, turn: u64, said: mpsc::Sender<Said>) {
-    let mut forbidden = Forbidden::default();
+    let mut refusals = Refusals::default();
     loop {
         let mut events = pin!(watcher(api.clone(), config()).backoff(backoff()));
         while let Some(event) = events.next().await {
@@ -229,10 +229,10 @@ async fn watch_namespace(api: Api<Secret>, namespace: String, turn: u64, said: m
                 break;
             }
             if failure.is_none() && said_something {
-                forbidden = Forbidden::default();
+                refusals = Refusals::default();
             }
         }
-        tokio::time::sleep(forbidden.wait()).await;
+        tokio::time::sleep(refusals.wait()).await;
     }
 }
 

@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use sluice_translate::Object;
 use tokio::sync::mpsc;
 
-use crate::kinds::NODE;
+use crate::kinds;
 use crate::source::kube::api_server::{ApiServer, Failure};
 use crate::source::kube::backoff::backoff;
 use crate::source::kube::kept::Kept;
@@ -46,7 +46,7 @@ where
     let api: Api<K> = Api::all(watching.client.clone());
     let mut kept = Kept::new(into_object);
     let mut listed = false;
-    let mut forbidden = Forbidden::default();
+    let mut refusals = Refusals::default();
     loop {
         let mut events = pin!(watcher(api.clone(), config()).backoff(backoff()));
         while let Some(event) = events.next().await {
@@ -54,9 +54,15 @@ where
                 Ok(event) => event,
                 Err(error) => match watching.api_server.failed(kind, &error).await? {
                     Failure::Passing => continue,
-                    Failure::Forbidden => {
-                        // Without Nodes there is no status, and nobody new may read metrics; routes need none of it.
-                        if kind == NODE && !std::mem::replace(&mut listed, true) {
+                    failure => {
+                        let is_settled = refusals.add(failure);
+                        if is_settled && failure == Failure::Unknown {
+                            watching.forget(&mut kept).await?;
+                        }
+                        if is_settled
+                            && kinds::is_optional(kind)
+                            && !std::mem::replace(&mut listed, true)
+                        {
                             watching.listed().await?;
                         }
                         break;
@@ -65,7 +71,7 @@ where
             };
             if !matches!(event, Event::Init) {
                 watching.api_server.answered(kind).await?;
-                forbidden = Forbidden::default();
+                refusals = Refusals::default();
             }
             let done = matches!(event, Event::InitDone);
             if let Some(batch) = kept.take_in(event, |_| true) {
@@ -76,7 +82,7 @@ where
                 watching.listed().await?;
             }
         }
-        tokio::time::sleep(forbidden.wait()).await;
+        tokio::time::sleep(refusals.wait()).await;
     }
 }
 
@@ -84,6 +90,22 @@ impl Watching {
     pub(crate) async fn send(&self, batch: Batch) -> Result<(), SourceError> {
         let sent = self.batches.send(batch).await;
         sent.map_err(|_| SourceError::Closed)
+    }
+
+    /// Has nothing be there of a kind that is no more.
+    async fn forget<K>(&self, kept: &mut Kept<K>) -> Result<(), SourceError>
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        let removed = kept.retain(|_| false);
+        if removed.is_empty() {
+            return Ok(());
+        }
+        self.send(Batch {
+            removed,
+            ..Batch::default()
+        })
+        .await
     }
 
     /// Notes that one more kind was listed. The last says so: everybody's objects are in the queue before it.
@@ -105,26 +127,40 @@ pub(crate) fn config() -> watcher::Config {
     watcher::Config::default().timeout(TIMEOUT_SECONDS)
 }
 
-/// How long a watcher waits that was forbidden to watch: an API server that starts forbids everything until it has read
-/// its RBAC objects, so the first times are short.
+/// What a watcher was answered that got nothing, and how long it waits. An API server that starts forbids everything until
+/// it has read its RBAC objects, and one of several may not know a kind yet that another one has: so the first times are
+/// short, and an answer settles something when it was given again.
 #[derive(Default)]
-pub(crate) struct Forbidden {
-    last: Option<Duration>,
+pub(crate) struct Refusals {
+    last: Option<Failure>,
+    again: u32,
+    waited: Option<Duration>,
 }
 
-impl Forbidden {
+impl Refusals {
+    /// Takes in one more. Returns whether it settles something.
+    pub(crate) fn add(&mut self, failure: Failure) -> bool {
+        self.again = match self.last.replace(failure) {
+            Some(last) if last == failure => self.again.saturating_add(1),
+            _ => 0,
+        };
+        self.again >= SETTLED
+    }
+
     pub(crate) fn wait(&mut self) -> Duration {
         let next = self
-            .last
-            .map_or(FORBIDDEN_FIRST, |last| (last * 2).min(FORBIDDEN));
-        self.last = Some(next);
+            .waited
+            .map_or(FIRST, |waited| (waited * 2).min(LONGEST));
+        self.waited = Some(next);
         next
     }
 }
 
-const FORBIDDEN_FIRST: Duration = Duration::from_millis(250);
-/// A grant is picked up by then.
-const FORBIDDEN: Duration = Duration::from_secs(5);
+/// How often an answer must be given again.
+const SETTLED: u32 = 2;
+const FIRST: Duration = Duration::from_millis(250);
+/// What was granted or installed is picked up by then.
+const LONGEST: Duration = Duration::from_secs(5);
 const TIMEOUT_SECONDS: u32 = 60;
 
 #[cfg(test)]
@@ -133,12 +169,29 @@ mod tests {
 
     #[test]
     fn a_refusal_is_doubted_soon_at_first_and_then_less_often() {
-        let mut forbidden = Forbidden::default();
-        let first = [forbidden.wait(), forbidden.wait(), forbidden.wait()];
+        let mut refusals = Refusals::default();
+        let first = [refusals.wait(), refusals.wait(), refusals.wait()];
         assert!(
             first.iter().sum::<Duration>() < Duration::from_secs(2),
             "{first:?}"
         );
-        assert_eq!((0..9).map(|_| forbidden.wait()).max(), Some(FORBIDDEN));
+        assert_eq!((0..9).map(|_| refusals.wait()).max(), Some(LONGEST));
+    }
+
+    #[test]
+    fn an_answer_settles_something_when_it_is_given_again() {
+        let mut refusals = Refusals::default();
+        let answers = [
+            (Failure::Unknown, false),
+            (Failure::Unknown, false),
+            (Failure::Forbidden, false),
+            (Failure::Unknown, false),
+            (Failure::Unknown, false),
+            (Failure::Unknown, true),
+            (Failure::Unknown, true),
+        ];
+        for (index, (failure, settles)) in answers.into_iter().enumerate() {
+            assert_eq!(refusals.add(failure), settles, "{index}");
+        }
     }
 }

@@ -49,6 +49,31 @@ async fn a_file_that_is_added_changed_and_removed() {
 }
 
 #[tokio::test]
+async fn settings_are_objects_like_any_other() {
+    let settings = |range: &str| {
+        format!(
+            "apiVersion: ingress.sluice.dev/v1alpha1\nkind: Settings\nmetadata: {{name: edge}}\nspec: {{trustedProxies: \
+             {{ranges: [{range}]}}}}\n"
+        )
+    };
+    let mut observed = Observed::start(&[("a.yaml", &settings("10.0.0.0/8"))]).await;
+    assert_eq!(observed.trusted(), Some("10.0.0.0/8"));
+    observed.write("a.yaml", &settings("10.0.0.0/33"));
+    observed
+        .until("it has changed", |now| now.trusted() == Some("10.0.0.0/33"))
+        .await;
+    assert_eq!(
+        observed.problems,
+        [],
+        "what a field is worth, translation says"
+    );
+    observed.remove("a.yaml");
+    observed
+        .until("it is gone", |now| now.trusted().is_none())
+        .await;
+}
+
+#[tokio::test]
 async fn an_object_that_is_taken_out_of_a_file_is_gone() {
     let both = format!("{}---\n{}", service("a", 1), service("b", 2));
     let mut observed = Observed::start(&[("all.yaml", &both)]).await;

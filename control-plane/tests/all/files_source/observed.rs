@@ -94,6 +94,14 @@ impl Observed {
         })
     }
 
+    /// Returns the first range that the Settings trust, if there are some.
+    pub(crate) fn trusted(&self) -> Option<&str> {
+        self.objects.values().find_map(|object| match object {
+            Object::Settings(settings) => settings.spec["trustedProxies"]["ranges"][0].as_str(),
+            _ => None,
+        })
+    }
+
     pub(crate) fn has_problem(&self, code: &str) -> bool {
         self.problems.iter().any(|problem| problem.code == code)
     }

@@ -179,3 +179,24 @@ async fn problems_are_listed_by_namespace() {
     assert!(all[0].field.starts_with("spec.rules[0]"), "{:?}", all[0]);
     assert!(!all[0].message.is_empty() && !all[0].remedy.is_empty());
 }
+
+#[tokio::test]
+async fn settings_show_which_sets_are_trusted_and_of_which_day() {
+    let settings = "\
+apiVersion: ingress.sluice.dev/v1alpha1
+kind: Settings
+metadata: {name: edge}
+spec: {trustedProxies: {sets: [cloudflare]}}
+";
+    let running = Running::with(settings).await;
+    let response = ask(&running, "settings", "edge").await;
+    let Some(Body::Settings(settings)) = &response.resources[0].body else {
+        panic!("{response:?}");
+    };
+    let sets = &settings.trusted_sets;
+    assert_eq!(
+        (&*sets[0].name, &*sets[0].date),
+        ("cloudflare", "2023-09-28")
+    );
+    assert_eq!(settings.trusted_ranges.len(), 22);
+}

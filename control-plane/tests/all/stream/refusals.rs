@@ -130,3 +130,32 @@ async fn a_reconnect_brings_what_was_refused_without_a_new_number() {
     assert_eq!(delta.upserted.len(), 1);
     assert_eq!(running.generation(), 1);
 }
+
+#[tokio::test]
+async fn refused_settings_of_a_class_are_the_business_of_the_class() {
+    let objects = "\
+apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: {name: internal}
+spec:
+  controller: ingress.sluice.dev/controller
+  parameters: {apiGroup: ingress.sluice.dev, kind: Settings, name: internal}
+---
+apiVersion: ingress.sluice.dev/v1alpha1
+kind: Settings
+metadata: {name: internal}
+spec: {trustedProxies: {ranges: [10.0.0.0/8]}}
+";
+    let running = Running::with(objects).await;
+    let mut data_plane = DataPlane::connect(&running, "node-a").await;
+    data_plane.refuses = vec!["class/internal"];
+    data_plane.sync_to(1).await;
+    running.live(1, 1).await;
+    let mut client = running.introspect().await;
+    let all = wire::ListProblemsRequest::default();
+    let problems = client.list_problems(all).await.unwrap().into_inner();
+    let problem = problems.node_problems[0].problem.clone().unwrap();
+    assert_eq!(problem.field, "spec.parameters");
+    let object = problem.object.unwrap();
+    assert_eq!((&*object.kind, &*object.name), ("IngressClass", "internal"));
+}

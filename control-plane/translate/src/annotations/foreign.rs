@@ -5,6 +5,8 @@
 
 mod tables;
 
+use crate::traefik;
+
 use crate::annotations::foreign::tables::{
     NGINX_SWITCHES, NGINX_TABLE, SPEAKING, STICKY, TLS_ELSEWHERE, TRAEFIK_TABLE,
 };
@@ -25,9 +27,12 @@ pub(super) fn is_read(key: &str) -> bool {
     key.starts_with(NGINX) || key.starts_with(TRAEFIK)
 }
 
-/// Returns what is lost without this annotation, and why; `None` if it asks for what Sluice does anyway, or is not
-/// one of those that are read.
-pub(super) fn loss(key: &str, value: &str) -> Option<(Loss, &'static str)> {
+/// Returns what is lost without this annotation of an object of this kind, and why; `None` if Sluice does what it asks for,
+/// or it is not one of those that are read.
+pub(super) fn loss(key: &str, value: &str, kind: &str) -> Option<(Loss, &'static str)> {
+    if traefik::names(key, kind) {
+        return None;
+    }
     let value = value.trim();
     if let Some(name) = key.strip_prefix(NGINX) {
         let is_off = matches!(value, "false" | "off" | "");
@@ -40,7 +45,14 @@ pub(super) fn loss(key: &str, value: &str) -> Option<(Loss, &'static str)> {
     let name = key.strip_prefix(TRAEFIK)?.to_ascii_lowercase();
     match name.as_str() {
         "router.entrypoints" => Some(entry_points(value)),
-        "router.pathmatcher" if value == "PathPrefix" => None,
+        "router.pathmatcher"
+            if PATH_MATCHERS
+                .iter()
+                .any(|known| value.eq_ignore_ascii_case(known)) =>
+        {
+            None
+        }
+        "service.serversscheme" if matches!(value, "http" | "h2c") => None,
         name if name.starts_with("router.tls.domains.") => Some((Loss::Harmless, TLS_ELSEWHERE)),
         name if name.starts_with("service.sticky.") => Some((Loss::Harmless, STICKY)),
         name => Some(find(TRAEFIK_TABLE, name)),
@@ -72,6 +84,7 @@ fn entry_points(value: &str) -> (Loss, &'static str) {
     }
 }
 
+const PATH_MATCHERS: [&str; 2] = ["Path", "PathPrefix"];
 const NGINX: &str = "nginx.ingress.kubernetes.io/";
 const TRAEFIK: &str = "traefik.ingress.kubernetes.io/";
 
@@ -90,8 +103,30 @@ mod tests {
     #[test]
     fn what_protects_is_told_from_what_does_not() {
         for (key, value, expected) in CASES {
-            let found = loss(key, value).map(|(loss, _)| loss);
+            let kind = if key.contains("/service.") {
+                "Service"
+            } else {
+                "Ingress"
+            };
+            let found = loss(key, value, kind).map(|(loss, _)| loss);
             assert_eq!(found, *expected, "{key}: {value}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_middlewares_that_nobody_reads_where_it_stands_protects() {
+        for (key, kind) in [
+            (
+                "traefik.ingress.kubernetes.io/router.middlewares",
+                "Service",
+            ),
+            (
+                "traefik.ingress.kubernetes.io/service.middlewares",
+                "Ingress",
+            ),
+        ] {
+            let found = loss(key, "a-b@kubernetescrd", kind).map(|(loss, _)| loss);
+            assert_eq!(found, PROTECTS, "{key} on an object of the kind {kind}");
         }
     }
 
@@ -108,14 +143,24 @@ mod tests {
         ("nginx.ingress.kubernetes.io/canary", "true", YIELDS),
         ("nginx.ingress.kubernetes.io/canary", "false", None),
         (
-            "traefik.ingress.kubernetes.io/router.middlewares",
-            "a@file",
-            PROTECTS,
-        ),
-        (
             "traefik.ingress.kubernetes.io/Router.Middlewares",
             "a@file",
-            PROTECTS,
+            None,
+        ),
+        (
+            "traefik.ingress.kubernetes.io/service.middlewares",
+            "a@file",
+            None,
+        ),
+        (
+            "traefik.ingress.kubernetes.io/service.serversscheme",
+            "h2c",
+            None,
+        ),
+        (
+            "traefik.ingress.kubernetes.io/service.serversscheme",
+            "https",
+            HARMLESS,
         ),
         (
             "traefik.ingress.kubernetes.io/router.entrypoints",
@@ -135,6 +180,11 @@ mod tests {
         (
             "traefik.ingress.kubernetes.io/router.pathmatcher",
             "Path",
+            None,
+        ),
+        (
+            "traefik.ingress.kubernetes.io/router.pathmatcher",
+            "PathRegexp",
             PROTECTS,
         ),
         ("example.com/auth", "x", None),

@@ -16,6 +16,14 @@ impl<T> ByName<T> {
         names.insert(name.to_owned(), value)
     }
 
+    /// Puts a value in the place of another one, or takes that out.
+    pub(crate) fn put(&mut self, namespace: &str, name: &str, value: Option<T>) {
+        match value {
+            Some(value) => drop(self.insert(namespace, name, value)),
+            None => drop(self.remove(namespace, name)),
+        }
+    }
+
     pub(crate) fn entry_or_default(&mut self, namespace: &str, name: &str) -> &mut T
     where
         T: Default,
@@ -31,11 +39,6 @@ impl<T> ByName<T> {
             self.0.remove(namespace);
         }
         removed
-    }
-
-    /// Returns all, sorted by namespace and name.
-    pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
-        self.0.values().flat_map(BTreeMap::values)
     }
 
     /// Returns the namespace and name of each, sorted.

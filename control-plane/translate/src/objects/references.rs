@@ -1,59 +1,128 @@
-//! Which served Ingresses refer to what, so that a change costs only those that it concerns.
+//! Which served Ingresses depend on what, however far away, so that a change costs only those that it concerns.
+//!
+//! ```text
+//!  Ingress --> Service --> Middleware --> Secret
+//!     |   \                ^  |    ^
+//!     |    +---------------+  +----+ (a chain)
+//!     +--> Secret
+//! ```
+//!
+//! It does not say what any of it means. What is not there is depended on, too: so that it is noticed when it comes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::networking::v1::{Ingress, IngressBackend};
 
 use crate::objects::by_name::ByName;
+use crate::objects::{Name, Objects};
+use crate::traefik;
 
-/// The names of the Ingresses that refer to each Service and Secret. They are in the same namespace.
+/// The Ingresses that depend on each object.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct References {
-    services: ByName<BTreeSet<String>>,
-    secrets: ByName<BTreeSet<String>>,
+    services: ByName<BTreeSet<Name>>,
+    secrets: ByName<BTreeSet<Name>>,
+    /// By the id that they are named by.
+    middlewares: BTreeMap<String, BTreeSet<Name>>,
+}
+
+/// What an Ingress depends on.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub(super) struct Dependencies {
+    services: BTreeSet<Name>,
+    pub(super) secrets: BTreeSet<Name>,
+    middlewares: BTreeSet<String>,
 }
 
 impl References {
-    /// Returns the names of the Ingresses that refer to a Service, sorted.
-    pub(crate) fn to_service(&self, namespace: &str, name: &str) -> impl Iterator<Item = &String> {
+    /// Returns the Ingresses that depend on a Service, sorted.
+    pub(crate) fn to_service(&self, namespace: &str, name: &str) -> impl Iterator<Item = &Name> {
         self.services.find(namespace, name).into_iter().flatten()
     }
 
-    /// Returns the names of the Ingresses that refer to a Secret, sorted.
-    pub(crate) fn to_secret(&self, namespace: &str, name: &str) -> impl Iterator<Item = &String> {
+    /// Returns the Ingresses that depend on a Secret, sorted.
+    pub(crate) fn to_secret(&self, namespace: &str, name: &str) -> impl Iterator<Item = &Name> {
         self.secrets.find(namespace, name).into_iter().flatten()
     }
 
-    /// Returns all Secrets (namespace, name) that Ingresses refer to, sorted.
+    /// Returns the Ingresses that depend on a Middleware with this id, sorted.
+    pub(crate) fn to_middleware(&self, id: &str) -> impl Iterator<Item = &Name> {
+        self.middlewares.get(id).into_iter().flatten()
+    }
+
+    /// Returns all Secrets (namespace, name) that Ingresses depend on, sorted.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = (&String, &String)> {
         self.secrets.names()
     }
 
-    pub(crate) fn add(&mut self, ingress: &Ingress) {
-        let (namespace, own) = name(ingress);
-        for service in services(ingress) {
-            let users = self.services.entry_or_default(namespace, service);
-            users.insert(own.to_owned());
+    pub(super) fn add(&mut self, user: &Name, dependencies: &Dependencies) {
+        for (namespace, name) in &dependencies.services {
+            let users = self.services.entry_or_default(namespace, name);
+            users.insert(user.clone());
         }
-        for secret in secrets(ingress) {
-            let users = self.secrets.entry_or_default(namespace, secret);
-            users.insert(own.to_owned());
+        for (namespace, name) in &dependencies.secrets {
+            let users = self.secrets.entry_or_default(namespace, name);
+            users.insert(user.clone());
+        }
+        for id in &dependencies.middlewares {
+            let users = self.middlewares.entry(id.clone()).or_default();
+            users.insert(user.clone());
         }
     }
 
-    pub(crate) fn remove(&mut self, ingress: &Ingress) {
-        let (namespace, own) = name(ingress);
-        for service in services(ingress) {
-            release(&mut self.services, namespace, service, own);
+    pub(super) fn remove(&mut self, user: &Name, dependencies: &Dependencies) {
+        for (namespace, name) in &dependencies.services {
+            release(&mut self.services, namespace, name, user);
         }
-        for secret in secrets(ingress) {
-            release(&mut self.secrets, namespace, secret, own);
+        for (namespace, name) in &dependencies.secrets {
+            release(&mut self.secrets, namespace, name, user);
+        }
+        for id in &dependencies.middlewares {
+            let left = self.middlewares.get_mut(id);
+            if left.is_some_and(|left| left.remove(user) && left.is_empty()) {
+                self.middlewares.remove(id);
+            }
         }
     }
 }
 
+impl Dependencies {
+    /// Returns what an Ingress depends on, as the objects are now.
+    pub(super) fn of(ingress: &Ingress, objects: &Objects) -> Self {
+        let namespace = ingress.metadata.namespace.as_deref().unwrap_or_default();
+        let own = |name: &str| (namespace.to_owned(), name.to_owned());
+        let mut dependencies = Self {
+            services: services(ingress).map(own).collect(),
+            secrets: secrets(ingress).map(own).collect(),
+            middlewares: BTreeSet::new(),
+        };
+        let annotations = ingress.metadata.annotations.as_ref();
+        let mut open: Vec<String> = traefik::ids(annotations, "Ingress")
+            .map(str::to_owned)
+            .collect();
+        for (_, name) in &dependencies.services {
+            let service = objects.service(namespace, name);
+            let annotations = service.and_then(|service| service.metadata.annotations.as_ref());
+            open.extend(traefik::ids(annotations, "Service").map(str::to_owned));
+        }
+        while let Some(id) = open.pop() {
+            if !dependencies.middlewares.insert(id.clone()) {
+                continue;
+            }
+            for middleware in objects.middlewares_with(&id) {
+                let namespace = &middleware.object.namespace;
+                let secrets = middleware.secrets().into_iter();
+                let secrets = secrets.map(|name| (namespace.clone(), name.to_owned()));
+                dependencies.secrets.extend(secrets);
+                open.extend(middleware.ids());
+            }
+        }
+        dependencies
+    }
+}
+
 /// Returns the Secrets that its `spec.tls` names, as often as it does.
-pub(super) fn secrets(ingress: &Ingress) -> impl Iterator<Item = &str> {
+fn secrets(ingress: &Ingress) -> impl Iterator<Item = &str> {
     let entries = ingress
         .spec
         .iter()
@@ -72,13 +141,7 @@ fn services(ingress: &Ingress) -> impl Iterator<Item = &str> {
     backends.filter_map(|backend: &IngressBackend| Some(backend.service.as_ref()?.name.as_str()))
 }
 
-fn name(ingress: &Ingress) -> (&str, &str) {
-    let metadata = &ingress.metadata;
-    let namespace = metadata.namespace.as_deref().unwrap_or_default();
-    (namespace, metadata.name.as_deref().unwrap_or_default())
-}
-
-fn release(users: &mut ByName<BTreeSet<String>>, namespace: &str, name: &str, ingress: &str) {
+fn release(users: &mut ByName<BTreeSet<Name>>, namespace: &str, name: &str, ingress: &Name) {
     let left = users.entry_or_default(namespace, name);
     left.remove(ingress);
     if left.is_empty() {

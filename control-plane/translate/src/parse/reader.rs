@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_saphyr::Spanned;
 use sluice_proto::ObjectReference;
 
+use crate::custom::{CustomKind, SettingsKind};
 use crate::object::Object;
 use crate::parse::documents::Document;
 use crate::parse::{DocumentProblem, ParsedObjects};
@@ -72,7 +73,14 @@ impl Reader {
                 self.typed(reference, body, Object::EndpointSlice)
             }
             ("v1", "Secret") => self.typed(reference, body, Object::Secret),
+            (SettingsKind::API_VERSION, SettingsKind::KIND) => {
+                self.typed(reference, body, Object::Settings)
+            }
             ("v1", "Node") => self.typed(reference, body, Object::Node),
+            // The second is what Traefik's group was called before.
+            ("traefik.io/v1alpha1" | "traefik.containo.us/v1alpha1", "Middleware") => {
+                self.typed(reference, body, Object::Middleware)
+            }
             ("", _) | (_, "") => self.problem(
                 None,
                 ProblemCode::DocumentMalformed,
@@ -226,8 +234,8 @@ impl Header {
         ObjectReference {
             kind: self.kind.clone(),
             namespace: match self.kind.as_str() {
-                "IngressClass" | "Node" => String::new(),
-                "Ingress" | "Service" | "EndpointSlice" | "Secret" => {
+                "IngressClass" | "Node" | SettingsKind::KIND => String::new(),
+                "Ingress" | "Service" | "EndpointSlice" | "Secret" | "Middleware" => {
                     namespace.unwrap_or_else(|| "default".to_owned())
                 }
                 _ => namespace.unwrap_or_default(),

@@ -1,11 +1,15 @@
-//! The values of the settings file, each checked while it is read: so the error knows the line.
+//! The values that settings have, each checked while it is read: so an error knows the field, and of a file the line.
+//! Their schemas say the same to an API server, as far as it can check.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use serde::de::Error as _;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Error as _, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::settings::StatusAddress;
@@ -32,23 +36,41 @@ impl<'de> Deserialize<'de> for Timeout {
 }
 
 /// A whole number from 1.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Number<const MOST: u32>(pub(super) u32);
 
 impl<'de, const MOST: u32> Deserialize<'de> for Number<MOST> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // As text, so that a number of any size gets the same answer.
-        let text = String::deserialize(deserializer)?;
-        match text.parse() {
-            Ok(number) if (1..=MOST).contains(&number) => Ok(Self(number)),
-            _ => Err(D::Error::custom(format!(
-                "{text:?} is no whole number in 1 to {MOST}"
-            ))),
+        deserializer.deserialize_any(Whole::<MOST>)
+    }
+}
+
+struct Whole<const MOST: u32>;
+
+impl<const MOST: u32> Visitor<'_> for Whole<MOST> {
+    type Value = Number<MOST>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a whole number in 1 to {MOST}")
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Number<MOST>, E> {
+        match u32::try_from(number) {
+            Ok(number) if (1..=MOST).contains(&number) => Ok(Number(number)),
+            _ => Err(E::custom(format!("{number} is not in 1 to {MOST}"))),
+        }
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Number<MOST>, E> {
+        match u64::try_from(number) {
+            Ok(number) => self.visit_u64(number),
+            Err(_) => Err(E::custom(format!("{number} is not in 1 to {MOST}"))),
         }
     }
 }
 
 /// A text that is not empty.
+#[derive(Clone, Debug)]
 pub(super) struct Text(pub(super) String);
 
 impl<'de> Deserialize<'de> for Text {
@@ -62,6 +84,7 @@ impl<'de> Deserialize<'de> for Text {
 }
 
 /// A listener's name, which also stands in flags: `--listen NAME=ADDRESS`.
+#[derive(Clone, Debug)]
 pub(super) struct Name(pub(super) String);
 
 impl<'de> Deserialize<'de> for Name {
@@ -78,7 +101,7 @@ impl<'de> Deserialize<'de> for Name {
 }
 
 /// An IP address; empty for every address of the node.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Address(pub(super) Option<IpAddr>);
 
 impl<'de> Deserialize<'de> for Address {
@@ -97,6 +120,7 @@ impl<'de> Deserialize<'de> for Address {
 }
 
 /// A CIDR range.
+#[derive(Clone, Debug)]
 pub(super) struct Range(pub(super) IpNet);
 
 impl<'de> Deserialize<'de> for Range {
@@ -112,6 +136,7 @@ impl<'de> Deserialize<'de> for Range {
 }
 
 /// What stands in the status of an Ingress: an IP address or a DNS name.
+#[derive(Clone, Debug)]
 pub(super) struct PublishedAddress(pub(super) StatusAddress);
 
 impl<'de> Deserialize<'de> for PublishedAddress {
@@ -137,6 +162,7 @@ impl<'de> Deserialize<'de> for PublishedAddress {
 }
 
 /// The name of a header; kept in lower case.
+#[derive(Clone, Debug)]
 pub(super) struct Header(pub(super) String);
 
 impl<'de> Deserialize<'de> for Header {
@@ -152,17 +178,150 @@ impl<'de> Deserialize<'de> for Header {
 }
 
 /// The controllers of served classes; at least one.
+#[derive(Clone, Debug)]
 pub(super) struct Controllers(pub(super) BTreeSet<String>);
 
 impl<'de> Deserialize<'de> for Controllers {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let controllers = BTreeSet::<String>::deserialize(deserializer)?;
-        if controllers.is_empty() || controllers.contains("") {
+        let controllers = Vec::<Text>::deserialize(deserializer)?;
+        if controllers.is_empty() {
             return Err(D::Error::custom(
                 "there must be at least one controller, such as ingress.sluice.dev/controller",
             ));
         }
-        Ok(Self(controllers))
+        Ok(Self(controllers.into_iter().map(|text| text.0).collect()))
+    }
+}
+
+/// The name of a set of ranges.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) struct SetName(pub(super) String);
+
+impl<'de> Deserialize<'de> for SetName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(Name::deserialize(deserializer)?.0))
+    }
+}
+
+/// A day.
+#[derive(Clone, Debug)]
+pub(super) struct Date(pub(super) String);
+
+impl<'de> Deserialize<'de> for Date {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let fits = |(index, byte): (usize, u8)| match index {
+            4 | 7 => byte == b'-',
+            _ => byte.is_ascii_digit(),
+        };
+        if text.len() != 10 || !text.bytes().enumerate().all(fits) {
+            return Err(D::Error::custom(format!(
+                "{text:?} is no day, such as 2023-09-28"
+            )));
+        }
+        Ok(Self(text))
+    }
+}
+
+/// Has a value described to API servers: `x-value` says it to people.
+macro_rules! described {
+    ($type:ident, $schema:tt) => {
+        impl JsonSchema for $type {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($type).into()
+            }
+
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!($schema)
+            }
+        }
+    };
+}
+
+described!(Timeout, {
+    "type": "string",
+    "maxLength": 16,
+    "pattern": "^[0-9]+(ms|s|m|h)$",
+    "x-kubernetes-validations": [{
+        "rule": "duration(self) >= duration('1ms') && duration(self) <= duration('720h')",
+        "message": "must be in 1ms to 720h (30 days)",
+    }],
+    "x-value": "a duration in ms, s, m or h; 1ms to 720h",
+});
+described!(Text, {"type": "string", "minLength": 1, "maxLength": 253, "x-value": "a text"});
+described!(Name, {
+    "type": "string",
+    "maxLength": 63,
+    "pattern": "^[a-z0-9-]+$",
+    "x-value": "a name: lower-case letters, digits and hyphens",
+});
+described!(SetName, {
+    "type": "string",
+    "maxLength": 63,
+    "pattern": "^[a-z0-9-]+$",
+    "x-value": "a name: lower-case letters, digits and hyphens",
+});
+described!(Address, {
+    "type": "string",
+    "maxLength": 45,
+    "pattern": "^$|^[0-9]{1,3}(\\.[0-9]{1,3}){3}$|^[0-9a-fA-F:.]*:[0-9a-fA-F:.]*$",
+    "x-value": "an IP address",
+});
+described!(Range, {
+    "type": "string",
+    "maxLength": 49,
+    // CEL's isCIDR is younger than the oldest Kubernetes that Sluice is for.
+    "pattern": "^([0-9]{1,3}(\\.[0-9]{1,3}){3}/([0-9]|[12][0-9]|3[0-2])|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*/([0-9]|[1-9][0-9]|1[01][0-9]|12[0-8]))$",
+    "x-value": "a CIDR range",
+});
+described!(PublishedAddress, {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 253,
+    "x-value": "an IP address or a DNS name",
+});
+described!(Header, {
+    "type": "string",
+    "maxLength": 128,
+    "pattern": "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$",
+    "x-value": "the name of a header",
+});
+described!(Controllers, {
+    "type": "array",
+    "items": {"type": "string", "minLength": 1, "maxLength": 253},
+    "minItems": 1,
+    "maxItems": 64,
+    "x-kubernetes-list-type": "set",
+    "x-value": "a list of controllers",
+});
+described!(Date, {
+    "type": "string",
+    "maxLength": 10,
+    "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
+    "x-value": "a day, such as 2023-09-28",
+});
+
+impl<const MOST: u32> JsonSchema for Number<MOST> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("Number{MOST}").into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "integer",
+            "format": "int64",
+            "minimum": 1,
+            "maximum": MOST,
+            "x-value": format!("a whole number, 1 to {MOST}"),
+        })
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 use sluice_proto::{
-    Backend, BackendTarget, Certificate, Endpoint, Host, Listener, Problem, Resource, Route,
-    RouteAction, Settings,
+    Backend, BackendTarget, Certificate, Endpoint, Host, Kind, Listener, Policy, Problem, Resource,
+    ResourceKey, Route, RouteAction, Settings, SettingsName,
 };
 use sluice_translate::{DocumentProblem, EdgeSettings, Options, Translation};
 
@@ -43,8 +43,13 @@ pub(crate) fn render(
                 }
             }
             Resource::Settings(settings) => {
-                output.settings =
-                    (**settings != Settings::default()).then(|| format!("{settings:?}"));
+                let differences = differences(settings, translation);
+                if !settings.name.is_edge() || !differences.is_empty() {
+                    output.settings.push(OfSettings {
+                        settings: settings.name.to_string(),
+                        differences,
+                    });
+                }
             }
             Resource::Certificate(certificate) => {
                 if certificate.content.as_ref() != Ok(&options.default_certificate) {
@@ -57,6 +62,7 @@ pub(crate) fn render(
                 backend: endpoints.backend.to_string(),
                 endpoints: endpoints.endpoints.iter().map(of_endpoint).collect(),
             }),
+            Resource::Policy(policy) => output.policies.push(of_policy(policy)),
             Resource::Route(route) => output.routes.push(OfRoute::of(route)),
         }
     }
@@ -67,9 +73,11 @@ pub(crate) fn render(
 struct Output {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     listeners: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    settings: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    settings: Vec<OfSettings>,
     routes: Vec<OfRoute>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    policies: Vec<OfPolicy>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     hosts: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -85,6 +93,13 @@ struct Output {
     documents: Vec<Wrong>,
 }
 
+/// What of settings differs: those of the edge from the defaults, those of a class from the edge's.
+#[derive(Serialize)]
+struct OfSettings {
+    settings: String,
+    differences: Vec<String>,
+}
+
 #[derive(Serialize)]
 struct OfRoute {
     route: String,
@@ -95,6 +110,16 @@ struct OfRoute {
     unavailable: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     certificate: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    policies: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settings: Option<String>,
+}
+
+#[derive(Serialize)]
+struct OfPolicy {
+    policy: String,
+    does: String,
 }
 
 #[derive(Serialize)]
@@ -131,6 +156,8 @@ impl OfRoute {
             backends,
             unavailable,
             certificate: route.certificate.as_ref().map(ToString::to_string),
+            policies: route.policies.iter().map(ToString::to_string).collect(),
+            settings: (!route.settings.is_edge()).then(|| route.settings.to_string()),
         }
     }
 }
@@ -157,11 +184,70 @@ fn of_listener(listener: &Listener) -> String {
     )
 }
 
-fn of_host(host: &Host) -> String {
-    match &host.certificate {
-        Some(certificate) => format!("{} with {certificate}", host.pattern),
-        None => host.pattern.to_string(),
+/// Hashes and keys are not shown: `Debug` leaves them out.
+fn of_policy(policy: &Policy) -> OfPolicy {
+    OfPolicy {
+        policy: policy.name.to_string(),
+        does: format!("{:?}", policy.action),
     }
+}
+
+fn of_host(host: &Host) -> String {
+    let mut text = host.pattern.to_string();
+    if let Some(certificate) = &host.certificate {
+        text.push_str(&format!(" with {certificate}"));
+    }
+    if !host.settings.is_edge() {
+        text.push_str(&format!(" under {}", host.settings));
+    }
+    text
+}
+
+fn differences(settings: &Settings, translation: &Translation) -> Vec<String> {
+    let edge = ResourceKey::new(Kind::Settings, SettingsName::EDGE.as_str());
+    let mut from = match &*translation.resources[&edge] {
+        Resource::Settings(edge) if !settings.name.is_edge() => (**edge).clone(),
+        _ => Settings::default(),
+    };
+    if !settings.name.is_edge() {
+        from.metrics_ranges.clear();
+    }
+    let fields = said(settings).into_iter().zip(said(&from));
+    fields
+        .filter(|(own, from)| own != from)
+        .map(|(own, _)| own)
+        .collect()
+}
+
+fn said(settings: &Settings) -> Vec<String> {
+    let (timeouts, limits) = (&settings.timeouts, &settings.limits);
+    vec![
+        format!("trusted_ranges: {:?}", settings.trusted_ranges),
+        format!("trusted_sets: {:?}", settings.trusted_sets),
+        format!("client_address_header: {}", settings.client_address_header),
+        format!("timeouts.connect: {:?}", timeouts.connect),
+        format!("timeouts.request_headers: {:?}", timeouts.request_headers),
+        format!("timeouts.client_idle: {:?}", timeouts.client_idle),
+        format!(
+            "timeouts.request_body_idle: {:?}",
+            timeouts.request_body_idle
+        ),
+        format!("timeouts.response_headers: {:?}", timeouts.response_headers),
+        format!(
+            "timeouts.response_body_idle: {:?}",
+            timeouts.response_body_idle
+        ),
+        format!("timeouts.endpoint_idle: {:?}", timeouts.endpoint_idle),
+        format!("timeouts.upgrade_idle: {:?}", timeouts.upgrade_idle),
+        format!("timeouts.drain: {:?}", timeouts.drain),
+        format!("timeouts.endpoints_stale: {:?}", timeouts.endpoints_stale),
+        format!("{limits:?}"),
+        format!("access_log: {}", settings.access_log.enabled),
+        format!("missing_certificate: {:?}", settings.missing_certificate),
+        format!("metrics_ranges: {:?}", settings.metrics_ranges),
+        format!("default_certificate: {}", settings.default_certificate),
+        format!("tls_minimum_version: {:?}", settings.tls_minimum_version),
+    ]
 }
 
 fn of_backend(backend: &Backend) -> String {

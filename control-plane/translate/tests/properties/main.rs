@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod middlewares;
 mod objects_strategy;
 
 use bytes::Bytes;
@@ -18,7 +19,7 @@ use sluice_translate::{
     translate,
 };
 
-use crate::objects_strategy::{Step, any_object, any_settings, any_step};
+use crate::objects_strategy::{Step, any_object, any_settings, any_steps};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(CASES))]
@@ -39,7 +40,7 @@ proptest! {
     #[test]
     fn a_change_says_what_must_be_translated_again(
         settings in any_settings(),
-        steps in proptest::collection::vec(any_step(), 0..40),
+        steps in any_steps(),
     ) {
         let options = options(settings);
         let mut objects = Objects::default();
@@ -52,7 +53,7 @@ proptest! {
             current = match change {
                 Change::Nothing => current,
                 Change::Surroundings | Change::Ingresses => {
-                    retranslate(&objects, &options, &current, changed)
+                    retranslate(&objects, &current, changed)
                 }
                 Change::Everything => translate(&objects, &options),
             };
@@ -149,6 +150,19 @@ fn check_names(translation: &Translation) -> Result<(), TestCaseError> {
     };
     for resource in translation.resources.values() {
         prop_assert!(exists(resource));
+        if let Resource::Route(route) = &**resource {
+            for policy in &route.policies {
+                prop_assert!(named(sluice_proto::Kind::Policy, policy.as_arc()));
+            }
+        }
+        let settings = match &**resource {
+            Resource::Route(route) => Some(&route.settings),
+            Resource::Host(host) => Some(&host.settings),
+            _ => None,
+        };
+        if let Some(settings) = settings {
+            prop_assert!(named(sluice_proto::Kind::Settings, settings.as_str()));
+        }
         let (backends, certificate) = match &**resource {
             Resource::Route(route) => {
                 prop_assert!(named(sluice_proto::Kind::Host, &route.host.to_string()));
@@ -159,6 +173,9 @@ fn check_names(translation: &Translation) -> Result<(), TestCaseError> {
                 (backends, route.certificate.clone())
             }
             Resource::Host(host) => (Vec::new(), host.certificate.clone()),
+            Resource::Settings(settings) => {
+                (Vec::new(), Some(settings.default_certificate.clone()))
+            }
             _ => continue,
         };
         for weighted in backends {

@@ -9,8 +9,9 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice};
 use k8s_openapi::api::networking::v1::{
-    HTTPIngressPath, HTTPIngressRuleValue, Ingress, IngressBackend, IngressClass, IngressClassSpec,
-    IngressRule, IngressServiceBackend, IngressSpec, IngressTLS, ServiceBackendPort,
+    HTTPIngressPath, HTTPIngressRuleValue, Ingress, IngressBackend, IngressClass,
+    IngressClassParametersReference, IngressClassSpec, IngressRule, IngressServiceBackend,
+    IngressSpec, IngressTLS, ServiceBackendPort,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -18,8 +19,13 @@ use proptest::collection::{btree_map, vec};
 use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
+use serde_json::Value;
 use sluice_proto::ObjectReference;
-use sluice_translate::{EdgeSettings, Object, SecretReference, parse_objects};
+use sluice_translate::{
+    Custom, EdgeSettings, Object, SecretReference, SettingsKind, parse_objects,
+};
+
+use crate::middlewares::{any_guarded, any_list, any_middleware};
 
 /// One thing that happens to the objects.
 #[derive(Clone, Debug)]
@@ -30,10 +36,19 @@ pub(crate) enum Step {
     Allow(String),
 }
 
-pub(crate) fn any_step() -> impl Strategy<Value = Step> {
+/// Some things that happen one after the other, to Ingresses of a class that is ours.
+pub(crate) fn any_steps() -> impl Strategy<Value = Vec<Step>> {
+    vec(any_step(), 0..60).prop_map(|mut steps| {
+        steps.insert(0, Step::Apply(Box::new(Object::IngressClass(our_class()))));
+        steps
+    })
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => any_object().prop_map(|object| Step::Apply(Box::new(object))),
         3 => any_object().prop_map(|object| Step::Remove(object.reference())),
+        2 => any_guarded().prop_map(|object| Step::Apply(Box::new(object))),
         1 => select(NAMESPACES).prop_map(|namespace| Step::Deny(namespace.to_owned())),
         1 => select(NAMESPACES).prop_map(|namespace| Step::Allow(namespace.to_owned())),
     ]
@@ -65,7 +80,47 @@ pub(crate) fn any_object() -> impl Strategy<Value = Object> {
         4 => slice().prop_map(Object::EndpointSlice),
         2 => secret().prop_map(Object::Secret),
         1 => node().prop_map(Object::Node),
+        4 => any_middleware().prop_map(Object::Middleware),
+        1 => settings().prop_map(Object::Settings),
     ]
+}
+
+/// Settings of the edge and of a class, most of them broken somewhere.
+fn settings() -> impl Strategy<Value = Custom<SettingsKind>> {
+    (metadata(&["edge", "mine"]), any_spec()).prop_map(|(mut metadata, spec)| {
+        metadata.namespace = None;
+        Custom::new(metadata, spec)
+    })
+}
+
+/// Anything in the places of the fields that settings have.
+fn any_spec() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        select(VALUES).prop_map(Value::from),
+        any::<bool>().prop_map(Value::from),
+        (-1..70_000_i64).prop_map(Value::from),
+        Just(Value::Null),
+    ];
+    leaf.prop_recursive(4, 40, 8, |inner| {
+        let fields = vec((select(FIELDS), inner.clone()), 0..8);
+        prop_oneof![
+            4 => fields.prop_map(|fields| fields.into_iter().collect::<Value>()),
+            1 => vec(inner, 0..4).prop_map(Value::from),
+        ]
+    })
+}
+
+fn our_class() -> IngressClass {
+    IngressClass {
+        metadata: ObjectMeta {
+            name: Some("ours".to_owned()),
+            ..ObjectMeta::default()
+        },
+        spec: Some(IngressClassSpec {
+            controller: Some("ingress.sluice.dev/controller".to_owned()),
+            parameters: None,
+        }),
+    }
 }
 
 fn node() -> impl Strategy<Value = Node> {
@@ -85,25 +140,37 @@ fn node() -> impl Strategy<Value = Node> {
 
 fn class() -> impl Strategy<Value = IngressClass> {
     let controller = select(&["ingress.sluice.dev/controller", "other"][..]);
-    (metadata(&["ours", "theirs"]), controller, any::<bool>()).prop_map(
-        |(mut metadata, controller, default)| {
-            metadata.namespace = None;
-            if default {
-                let key = "ingressclass.kubernetes.io/is-default-class".to_owned();
-                metadata.annotations = Some(BTreeMap::from([(key, "true".to_owned())]));
-            }
-            IngressClass {
-                metadata,
-                spec: Some(IngressClassSpec {
-                    controller: Some(controller.to_owned()),
-                    parameters: None,
-                }),
-            }
-        },
-    )
+    let parameters = of(select(&["edge", "mine", "missing"][..])).prop_map(|name| {
+        Some(IngressClassParametersReference {
+            api_group: Some("ingress.sluice.dev".to_owned()),
+            kind: "Settings".to_owned(),
+            name: name?.to_owned(),
+            ..IngressClassParametersReference::default()
+        })
+    });
+    let parts = (
+        metadata(&["ours", "theirs"]),
+        controller,
+        any::<bool>(),
+        parameters,
+    );
+    parts.prop_map(|(mut metadata, controller, default, parameters)| {
+        metadata.namespace = None;
+        if default {
+            let key = "ingressclass.kubernetes.io/is-default-class".to_owned();
+            metadata.annotations = Some(BTreeMap::from([(key, "true".to_owned())]));
+        }
+        IngressClass {
+            metadata,
+            spec: Some(IngressClassSpec {
+                controller: Some(controller.to_owned()),
+                parameters,
+            }),
+        }
+    })
 }
 
-fn ingress() -> impl Strategy<Value = Ingress> {
+pub(crate) fn ingress() -> impl Strategy<Value = Ingress> {
     let spec = IngressSpecParts {
         class: of(select(&["ours", "ours", "theirs", "missing"][..])).boxed(),
         default: proptest::option::weighted(0.3, backend()).boxed(),
@@ -292,9 +359,12 @@ fn slice() -> impl Strategy<Value = EndpointSlice> {
     )
 }
 
-fn secret() -> impl Strategy<Value = Secret> {
+pub(crate) fn secret() -> impl Strategy<Value = Secret> {
     let garbage = vec(any::<u8>(), 0..20).prop_map(ByteString);
+    let key = select(&["users", "more"][..]).prop_map(str::to_owned);
+    let users = btree_map(key, Just(HASHED.to_vec()).prop_map(ByteString), 1..3);
     let data = prop_oneof![
+        2 => users,
         2 => select(&GOOD_SECRETS[..]).prop_map(|secret| secret.data.unwrap_or_default()),
         1 => btree_map(select(&["tls.crt", "tls.key", "ca.crt"][..]).prop_map(str::to_owned), garbage, 0..3),
     ];
@@ -308,10 +378,10 @@ fn secret() -> impl Strategy<Value = Secret> {
 fn annotations() -> impl Strategy<Value = BTreeMap<String, String>> {
     let key = select(ANNOTATIONS).prop_map(str::to_owned);
     let value = select(&["true", "false", "ours", "web", ""][..]).prop_map(str::to_owned);
-    prop_oneof![3 => Just(BTreeMap::new()), 1 => btree_map(key, value, 0..3)]
+    prop_oneof![3 => Just(BTreeMap::new()), 1 => btree_map(key, value, 0..3), 2 => any_list()]
 }
 
-fn metadata(names: &'static [&'static str]) -> impl Strategy<Value = ObjectMeta> {
+pub(crate) fn metadata(names: &'static [&'static str]) -> impl Strategy<Value = ObjectMeta> {
     (
         select(NAMESPACES),
         select(names),
@@ -377,6 +447,7 @@ const PATH_TYPES: &[&str] = &[
     "ImplementationSpecific",
     "Other",
 ];
+const HASHED: &[u8] = b"a:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=";
 const ANNOTATIONS: &[&str] = &[
     "kubernetes.io/ingress.class",
     "ingress.sluice.dev/x",
@@ -385,4 +456,52 @@ const ANNOTATIONS: &[&str] = &[
     "nginx.ingress.kubernetes.io/proxy-body-size",
     "traefik.ingress.kubernetes.io/router.entrypoints",
     "example.com/x",
+];
+
+const FIELDS: &[&str] = &[
+    "listeners",
+    "name",
+    "port",
+    "protocol",
+    "address",
+    "ingress",
+    "controllers",
+    "hostsAcrossNamespaces",
+    "defaultCertificate",
+    "namespace",
+    "secretName",
+    "missingCertificate",
+    "tls",
+    "minimumVersion",
+    "trustedProxies",
+    "ranges",
+    "sets",
+    "clientAddressHeader",
+    "proxySets",
+    "cloudflare",
+    "date",
+    "timeouts",
+    "connect",
+    "limits",
+    "headerBytes",
+    "accessLog",
+    "enabled",
+    "status",
+    "addresses",
+    "unknown",
+];
+const VALUES: &[&str] = &[
+    "",
+    "a",
+    "s",
+    "HTTP",
+    "other",
+    "TLS1.3",
+    "RefuseHandshake",
+    "cloudflare",
+    "10.0.0.0/8",
+    "X-Real-IP",
+    "2026-01-31",
+    "5s",
+    "192.0.2.1",
 ];

@@ -1,7 +1,7 @@
 //! Lookup against a naive model: of all routes that match, the one with the least precedence.
 
 use proptest::prelude::*;
-use sluice_proto::{ObjectReference, PathMatch, Problem, RouteAction};
+use sluice_proto::{ObjectReference, PathMatch, Problem, RouteAction, SettingsName};
 
 use super::*;
 use crate::candidate::Loss;
@@ -28,6 +28,9 @@ fn route(host: &str, path: PathMatch, created_unix_s: i64, ingress: &str) -> Rou
             remedy: String::new(),
         }),
         certificate: None,
+        policies: Vec::new(),
+        sticky: None,
+        settings: SettingsName::EDGE,
     }
 }
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
-use sluice_proto::{BackendProtocol, Settings};
+use sluice_proto::{BackendProtocol, Timeouts};
 use tokio::time::{Instant, timeout_at};
 
 use crate::cores::Core;
-use crate::proxy::body::{BodyFailure, ReceivedBody, RequestBody};
+use crate::proxy::body::{self, ReceivedBody, RequestBody};
 use crate::proxy::respond::Cause;
 use crate::proxy::upstream::{Connected, Lease, is_unprocessed};
 use crate::serving::{Endpoint, ServedBackend};
@@ -18,7 +18,7 @@ use crate::serving::{Endpoint, ServedBackend};
 /// One try at one endpoint.
 pub(super) struct Attempt<'a> {
     pub(super) core: &'a Rc<Core>,
-    pub(super) settings: &'a Settings,
+    pub(super) timeouts: &'a Timeouts,
     pub(super) backend: &'a ServedBackend,
     /// Whether a new connection is needed.
     pub(super) fresh: bool,
@@ -41,7 +41,7 @@ impl Attempt<'_> {
         request: Request<RequestBody>,
     ) -> Result<(Response<Incoming>, Lease), Failed> {
         let outstanding = Arc::clone(&endpoint).begin();
-        let timeouts = &self.settings.timeouts;
+        let timeouts = self.timeouts;
         let protocol = self.backend.protocol;
         let fresh = self.fresh || self.must_not_meet_an_end(request.method());
         let connecting = self
@@ -130,13 +130,8 @@ fn spare(request: &Request<RequestBody>, connected: &Connected) -> Option<Spare>
     if !connected.is_reused() || !(idempotent || connected.is_http2()) {
         return None;
     }
-    let mut copy = Request::new(request.body().again()?);
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.version_mut() = request.version();
-    *copy.headers_mut() = request.headers().clone();
     Some(Spare {
-        request: copy,
+        request: body::again(request)?,
         idempotent,
     })
 }
@@ -182,8 +177,7 @@ async fn send(
 
 fn cause_of(error: &hyper::Error, received: Option<&ReceivedBody>) -> Cause {
     match received.and_then(ReceivedBody::failure) {
-        Some(BodyFailure::Incomplete) => Cause::RequestBodyIncomplete,
-        Some(BodyFailure::Timeout) => Cause::RequestBodyTimeout,
+        Some(failure) => failure.cause(),
         None if error.is_parse() || error.is_parse_too_large() => Cause::ResponseMalformed,
         None => Cause::ConnectionClosed,
     }

@@ -16,6 +16,8 @@ use crate::serving::{Endpoint, ServedBackend};
 /// What was tried for one request.
 #[derive(Default)]
 pub(super) struct Tries {
+    /// The endpoint that the client was with: it is asked first.
+    preferred: Option<Arc<Endpoint>>,
     /// How often everybody was tried in vain.
     round: u32,
     /// In this round.
@@ -31,6 +33,14 @@ pub(super) struct Tries {
 }
 
 impl Tries {
+    /// Returns that nothing was tried yet.
+    pub(super) fn beginning_with(preferred: Option<Arc<Endpoint>>) -> Self {
+        Self {
+            preferred,
+            ..Self::default()
+        }
+    }
+
     /// Returns the endpoint to try next, and waits where somebody else may be there in a moment; as the error, why there
     /// is none.
     pub(super) async fn next(
@@ -95,6 +105,10 @@ impl Tries {
         let stale = shared.endpoints_stale.load(Ordering::Relaxed)
             || shared.endpoints_unsure.load(Ordering::Relaxed) && backend.is_doubted()
             || all_unreachable && self.made + 1 == MOST_TRIES;
+        // Its address may be another pod's by now.
+        if let Some(preferred) = self.preferred.take().filter(|_| !stale) {
+            return Some(preferred);
+        }
         let picked = self.pick_untried(backend, stale);
         // Where nobody that is known can be reached, all may have been replaced just now: the Service may know more.
         picked.or_else(|| {

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
@@ -11,12 +12,17 @@ use crate::proxy::respond::Cause;
 use crate::proxy::upstream::prohibited::is_prohibited;
 use crate::serving::EndpointAddress;
 
-/// Returns a connection to this address, opened within `limit`.
-pub(super) async fn dial(address: &EndpointAddress, limit: Duration) -> Result<TcpStream, Cause> {
+/// Returns a connection to this address, opened within `limit`. Of this node's own addresses, names may resolve to
+/// `reachable` ones.
+pub(super) async fn dial(
+    address: &EndpointAddress,
+    reachable: &[IpNet],
+    limit: Duration,
+) -> Result<TcpStream, Cause> {
     let connecting = async {
         match address {
             EndpointAddress::Socket(address) => connect(*address).await,
-            EndpointAddress::Name { name, port } => connect_name(name, *port).await,
+            EndpointAddress::Name { name, port } => connect_name(name, *port, reachable).await,
         }
     };
     let stream = timeout(limit, connecting)
@@ -38,13 +44,15 @@ async fn connect(address: SocketAddr) -> Result<TcpStream, Cause> {
 }
 
 // Checked after every resolution: whoever owns the name may point it at the node tomorrow.
-async fn connect_name(name: &str, port: u16) -> Result<TcpStream, Cause> {
+async fn connect_name(name: &str, port: u16, reachable: &[IpNet]) -> Result<TcpStream, Cause> {
     let addresses = lookup_host((name, port))
         .await
         .map_err(|_| Cause::NameUnresolved)?;
     let mut last = Cause::NameUnresolved;
     for address in addresses {
-        last = if is_prohibited(address.ip()) {
+        let ip = address.ip().to_canonical();
+        let is_reachable = || reachable.iter().any(|range| range.contains(&ip));
+        last = if is_prohibited(ip) && !is_reachable() {
             Cause::AddressProhibited
         } else {
             match connect(address).await {

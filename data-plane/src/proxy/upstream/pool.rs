@@ -11,7 +11,9 @@ use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, Shared};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use ipnet::IpNet;
 use sluice_proto::BackendProtocol;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use crate::cores::LocalExecutor;
@@ -25,6 +27,8 @@ use crate::serving::{Endpoint, EndpointAddress};
 pub(crate) struct Pool {
     endpoints: RefCell<HashMap<u64, Connections>>,
     places: Arc<Places>,
+    // Addresses of this node that names may resolve to all the same.
+    reachable: Arc<[IpNet]>,
 }
 
 #[derive(Default)]
@@ -47,11 +51,13 @@ struct Http2 {
 }
 
 impl Pool {
-    /// Returns an empty pool, whose connections take these places.
-    pub(crate) fn new(places: Arc<Places>) -> Self {
+    /// Returns an empty pool, whose connections take these places. Of this node's own addresses, names may resolve to
+    /// `reachable` ones.
+    pub(crate) fn new(places: Arc<Places>, reachable: Arc<[IpNet]>) -> Self {
         Self {
             endpoints: RefCell::default(),
             places,
+            reachable,
         }
     }
 
@@ -73,7 +79,7 @@ impl Pool {
             Some(sender) => (sender, true),
             None => {
                 let place = self.place().await?;
-                (open_http1(&endpoint.address, limit, place).await?, false)
+                (self.open_http1(endpoint, limit, place).await?, false)
             }
         };
         Ok(Connected {
@@ -124,6 +130,19 @@ impl Pool {
         self.places.take().ok_or(Cause::TooManyConnections)
     }
 
+    async fn open_http1(
+        &self,
+        endpoint: &Endpoint,
+        limit: Duration,
+        place: Place,
+    ) -> Result<http1::SendRequest<RequestBody>, Cause> {
+        let stream = dial::dial(&endpoint.address, &self.reachable, limit).await?;
+        match &endpoint.tls {
+            None => speak_http1(stream, place).await,
+            Some(tls) => speak_http1(tls.connect(stream, limit).await?, place).await,
+        }
+    }
+
     // The one used last: it is the least likely to be closed from the other side, and the others get old and go.
     fn take(&self, endpoint: u64) -> Option<http1::SendRequest<RequestBody>> {
         let mut endpoints = self.endpoints.borrow_mut();
@@ -154,9 +173,14 @@ impl Pool {
                 None => false,
             });
             let http2 = slot.get_or_insert_with(|| Http2 {
-                opening: open_http2(endpoint.address.clone(), limit, self.places.take())
-                    .boxed_local()
-                    .shared(),
+                opening: open_http2(
+                    endpoint.address.clone(),
+                    Arc::clone(&self.reachable),
+                    limit,
+                    self.places.take(),
+                )
+                .boxed_local()
+                .shared(),
                 users: Rc::default(),
                 last_used: Instant::now(),
             });
@@ -175,12 +199,10 @@ impl Pool {
     }
 }
 
-async fn open_http1(
-    address: &EndpointAddress,
-    limit: Duration,
-    place: Place,
-) -> Result<http1::SendRequest<RequestBody>, Cause> {
-    let stream = dial::dial(address, limit).await?;
+async fn speak_http1<I>(stream: I, place: Place) -> Result<http1::SendRequest<RequestBody>, Cause>
+where
+    I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let opened = http1::Builder::new()
         .max_buf_size(MOST_BUFFERED)
         .handshake(TokioIo::new(stream))
@@ -192,11 +214,12 @@ async fn open_http1(
 
 async fn open_http2(
     address: EndpointAddress,
+    reachable: Arc<[IpNet]>,
     limit: Duration,
     place: Option<Place>,
 ) -> Result<http2::SendRequest<RequestBody>, Cause> {
     let place = place.ok_or(Cause::TooManyConnections)?;
-    let stream = dial::dial(&address, limit).await?;
+    let stream = dial::dial(&address, &reachable, limit).await?;
     let opened = http2::Builder::new(LocalExecutor)
         .timer(TokioTimer::new())
         .keep_alive_interval(PING_AFTER)

@@ -1,10 +1,11 @@
 //! What a difference makes of the accepted resources, without a socket.
 
 use bytes::Bytes;
+use http::HeaderMap;
 use proptest::prelude::*;
 use sluice_proto::{
     BackendName, BackendProtocol, BackendTarget, EndpointState, Endpoints, HostPattern,
-    ObjectReference, PathMatch, RouteAction, WeightedBackend,
+    ObjectReference, PathMatch, RouteAction, SettingsName, WeightedBackend,
 };
 use sluice_routing::RouteTable;
 
@@ -28,10 +29,14 @@ fn route(host: &str, service: &str) -> Resource {
         field: String::new(),
         created_unix_s: 0,
         action: RouteAction::Backends(vec![WeightedBackend {
+            matches: Vec::new(),
             backend: name(service),
             weight: 1,
         }]),
         certificate: None,
+        policies: Vec::new(),
+        sticky: None,
+        settings: SettingsName::EDGE,
     }))
 }
 
@@ -70,7 +75,15 @@ fn apply(accepted: &mut Accepted, resources: &[Resource]) -> Applied {
 
 fn backend_of(routes: &RouteTable<Arc<ServedRoute>>, host: &str) -> Arc<ServedBackend> {
     match &routes.lookup(host, "/").unwrap().answer {
-        Answer::Backends(shares) => Arc::clone(shares.draw().unwrap().backend.as_ref().unwrap()),
+        Answer::Backends(shares) => Arc::clone(
+            shares
+                .draw(&HeaderMap::new(), None)
+                .unwrap()
+                .share
+                .backend
+                .as_ref()
+                .unwrap(),
+        ),
         Answer::Unavailable { code, .. } => panic!("{code}"),
     }
 }
@@ -201,11 +214,18 @@ fn seen(routes: &RouteTable<Arc<ServedRoute>>, host: &str) -> Option<Option<usiz
     let Answer::Backends(shares) = &route.answer else {
         return Some(None);
     };
-    Some(shares.draw()?.backend.as_ref().map(|backend| {
-        let mut tried = Vec::new();
-        while let Some(endpoint) = backend.pick(false, &tried) {
-            tried.push(endpoint.id);
-        }
-        tried.len()
-    }))
+    Some(
+        shares
+            .draw(&HeaderMap::new(), None)?
+            .share
+            .backend
+            .as_ref()
+            .map(|backend| {
+                let mut tried = Vec::new();
+                while let Some(endpoint) = backend.pick(false, &tried) {
+                    tried.push(endpoint.id);
+                }
+                tried.len()
+            }),
+    )
 }

@@ -4,7 +4,9 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
 use rustix::process::Signal;
-use sluice_proto::{Certificate, CertificateName, Host, HostPattern, Resource, Snapshot};
+use sluice_proto::{
+    Certificate, CertificateName, Host, HostPattern, Resource, SettingsName, Snapshot,
+};
 
 use super::harness::*;
 
@@ -79,6 +81,8 @@ async fn a_certificate_kept_beyond_its_secret_outlives_a_restart() {
     resources.push(Resource::Host(Host {
         pattern: HostPattern::parse("shop.example").unwrap(),
         certificate: Some(name.clone()),
+        settings: SettingsName::EDGE,
+        client_certificates: Vec::new(),
     }));
     let with = |content| {
         let mut all = resources.clone();

@@ -11,5 +11,5 @@ pub(crate) use backend::{Backend, Body, closed_port, empty, full, text};
 pub(crate) use client::{Answer, Client, Stream, get, raw, send};
 pub(crate) use edge::TestEdge;
 pub(crate) use resources::*;
-pub(crate) use tls::{Pair, Tls};
+pub(crate) use tls::{ALL_VERSIONS, Authority, Identity, Pair, Tls, config};
 pub(crate) use wait::{eventually, within};

@@ -56,15 +56,13 @@ async fn every_pair_of_versions_passes_a_request_on() {
             Client::http2(edge.http()).await,
         ] {
             let request = match client {
-                Client::Http1(_) => {
-                    Request::put("/a%20b/../c?q=1&r").header("host", "shop.example")
-                }
-                Client::Http2(_) => Request::put("http://shop.example/a%20b/../c?q=1&r"),
+                Client::Http1(_) => Request::put("/a%20b/c?q=1&r").header("host", "shop.example"),
+                Client::Http2(_) => Request::put("http://shop.example/a%20b/c?q=1&r"),
             };
             let answer = client.ask(request.body(full("some body")).unwrap()).await;
             let (seen, version) = match protocol {
-                BackendProtocol::Http1 => ("PUT /a%20b/../c?q=1&r HTTP/1.1", "host: shop.example"),
-                BackendProtocol::H2c => ("PUT http://shop.example/a%20b/../c?q=1&r HTTP/2.0", ""),
+                BackendProtocol::Http1 => ("PUT /a%20b/c?q=1&r HTTP/1.1", "host: shop.example"),
+                BackendProtocol::H2c => ("PUT http://shop.example/a%20b/c?q=1&r HTTP/2.0", ""),
             };
             assert!(answer.body.starts_with(seen), "{}", answer.body);
             assert!(answer.body.contains(version), "{}", answer.body);

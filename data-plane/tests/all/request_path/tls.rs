@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use sluice_proto::{
     Certificate, CertificateMaterial, CertificateName, Host, HostPattern, MissingCertificate,
-    Resource, Route,
+    Resource, Route, SettingsName,
 };
 
 use super::harness::*;
@@ -34,6 +34,8 @@ fn host(pattern: &str, secret: Option<&str>) -> Resource {
     Resource::Host(Host {
         pattern: HostPattern::parse(pattern).unwrap(),
         certificate: secret.map(named),
+        settings: SettingsName::EDGE,
+        client_certificates: Vec::new(),
     })
 }
 

@@ -84,7 +84,7 @@ fn versions(cluster: &Cluster, installation: &Installation) -> String {
 
 /// What of Sluice's lies in no namespace, but for the namespaces.
 fn cluster_wide(cluster: &Cluster) -> String {
-    let kinds = "clusterroles,clusterrolebindings,ingressclasses";
+    let kinds = "clusterroles,clusterrolebindings,ingressclasses,customresourcedefinitions";
     cluster
         .kubectl(&["get", kinds, OURS, "--output=name"])
         .unwrap()
@@ -144,4 +144,5 @@ clusterrole.rbac.authorization.k8s.io/sluice-secret-reader
 clusterrolebinding.rbac.authorization.k8s.io/sluice-control-plane
 clusterrolebinding.rbac.authorization.k8s.io/sluice-secret-reader
 ingressclass.networking.k8s.io/sluice
+customresourcedefinition.apiextensions.k8s.io/settings.ingress.sluice.dev
 ";

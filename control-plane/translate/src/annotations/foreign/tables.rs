@@ -1,4 +1,4 @@
-//! What is lost without each annotation of ingress-nginx and Traefik, one line each, with the reason.
+//! What is lost without each annotation of ingress-nginx and Traefik that Sluice does not do, one line each, with the reason.
 //!
 //! It does not judge what is not listed: `foreign.rs` does, by the name.
 
@@ -107,7 +107,7 @@ pub(super) const TRAEFIK_TABLE: &[(&str, Loss, &str)] = &[
     (
         "router.middlewares",
         Loss::Protects,
-        "a middleware may keep requests out",
+        "it has an effect on Ingresses only, and a Middleware may keep requests out",
     ),
     ("router.observability.accesslogs", Loss::Harmless, TELEMETRY),
     ("router.observability.metrics", Loss::Harmless, TELEMETRY),
@@ -138,7 +138,7 @@ pub(super) const TRAEFIK_TABLE: &[(&str, Loss, &str)] = &[
     (
         "service.middlewares",
         Loss::Protects,
-        "a middleware may keep requests out",
+        "it has an effect on Services only, and a Middleware may keep requests out",
     ),
     ("service.nativelb", Loss::Harmless, BALANCE),
     ("service.nodeportlb", Loss::Harmless, BALANCE),

@@ -30,17 +30,29 @@ impl TestEdge {
 
     /// The same, with so many connections of clients and to endpoints at most.
     pub(crate) fn with_connections(most_connections: usize) -> Self {
+        Self::start(|config| config.most_connections = most_connections)
+    }
+
+    /// The same; names may resolve to the loopback.
+    pub(crate) fn reaching_loopback() -> Self {
+        Self::start(|config| config.reachable = vec!["127.0.0.0/8".parse().unwrap()])
+    }
+
+    /// The same, configured otherwise.
+    pub(crate) fn start(change: impl FnOnce(&mut EdgeConfig)) -> Self {
         let metrics = Arc::new(Metrics::new());
         let log = Log::default();
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let listen = ["http", "https"].map(|name| (name.to_owned(), any_port));
-        let config = EdgeConfig {
-            most_connections,
+        let mut config = EdgeConfig {
+            most_connections: usize::MAX,
             node: "node-a".to_owned(),
             cores: NonZeroUsize::new(2).unwrap(),
             listen: BTreeMap::from(listen),
+            reachable: Vec::new(),
             access_log: Box::new(log.clone()),
         };
+        change(&mut config);
         Self {
             edge: Arc::new(Edge::start(config, Arc::clone(&metrics)).unwrap()),
             metrics,
@@ -51,10 +63,14 @@ impl TestEdge {
 
     /// Starts an edge with the listeners `http` and `https` and these resources.
     pub(crate) fn serving(resources: impl IntoIterator<Item = Resource>) -> Self {
-        let mut edge = Self::empty();
-        let refused = edge.apply(listeners().into_iter().chain(resources));
+        Self::empty().with(resources)
+    }
+
+    /// Serves the listeners `http` and `https` and these resources.
+    pub(crate) fn with(mut self, resources: impl IntoIterator<Item = Resource>) -> Self {
+        let refused = self.apply(listeners().into_iter().chain(resources));
         assert_eq!(refused, []);
-        edge
+        self
     }
 
     /// Serves these resources beside, or in place of, those that it was told before.

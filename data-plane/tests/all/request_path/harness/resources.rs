@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sluice_proto::{
     Backend, BackendName, BackendProtocol, BackendTarget, Endpoint, EndpointState, Endpoints,
     HostPattern, Listener, ListenerProtocol, ObjectReference, PathMatch, Problem, Resource, Route,
-    RouteAction, WeightedBackend,
+    RouteAction, SettingsName, WeightedBackend,
 };
 
 pub(crate) fn listeners() -> [Resource; 2] {
@@ -35,6 +35,7 @@ pub(crate) fn route(host: &str, prefix: &str, service: &str) -> Resource {
 
 pub(crate) fn route_to(host: &str, prefix: &str, services: &[(&str, u32)]) -> Resource {
     let backends = services.iter().map(|(service, weight)| WeightedBackend {
+        matches: Vec::new(),
         backend: name(service),
         weight: *weight,
     });
@@ -59,6 +60,9 @@ pub(crate) fn plain_route(host: &str, prefix: &str, action: RouteAction) -> Rout
         created_unix_s: 0,
         action,
         certificate: None,
+        policies: Vec::new(),
+        sticky: None,
+        settings: SettingsName::EDGE,
     }
 }
 

@@ -4,11 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rcgen::{CertificateParams, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme, SupportedProtocolVersion};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use sluice_proto::CertificateMaterial;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -62,17 +64,37 @@ impl Tls {
         name: &str,
         alpn: &[&str],
     ) -> std::io::Result<Self> {
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
-            .with_no_client_auth();
-        config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+        Self::over(address, name, Arc::new(config(alpn, None, ALL_VERSIONS))).await
+    }
+
+    /// The same, by a client that knows no newer version than TLS 1.2.
+    pub(crate) async fn connect_with_tls12(
+        address: SocketAddr,
+        name: &str,
+    ) -> std::io::Result<Self> {
+        let config = config(&[], None, &[&rustls::version::TLS12]);
+        Self::over(address, name, Arc::new(config)).await
+    }
+
+    /// The same, by one that has a certificate to show.
+    pub(crate) async fn connect_as(
+        address: SocketAddr,
+        name: &str,
+        identity: &Identity,
+    ) -> std::io::Result<Self> {
+        let config = config(&[], Some(identity), ALL_VERSIONS);
+        Self::over(address, name, Arc::new(config)).await
+    }
+
+    /// Connects with this configuration, whose sessions may be resumed.
+    pub(crate) async fn over(
+        address: SocketAddr,
+        name: &str,
+        config: Arc<ClientConfig>,
+    ) -> std::io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         let name = ServerName::try_from(name.to_owned()).unwrap();
-        let connector = TlsConnector::from(Arc::new(config));
+        let connector = TlsConnector::from(config);
         let stream = within("a handshake", connector.connect(name, stream)).await?;
         Ok(Self { stream })
     }
@@ -85,6 +107,74 @@ impl Tls {
 
     pub(crate) fn alpn(&self) -> Option<&[u8]> {
         self.stream.get_ref().1.alpn_protocol()
+    }
+}
+
+/// How a client speaks TLS that accepts any certificate, and shows one if it has one.
+pub(crate) fn config(
+    alpn: &[&str],
+    identity: Option<&Identity>,
+    versions: &[&'static SupportedProtocolVersion],
+) -> ClientConfig {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(versions)
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)));
+    let mut config = match identity {
+        None => builder.with_no_client_auth(),
+        Some(identity) => {
+            let key = PrivateKeyDer::try_from(identity.key.clone()).unwrap();
+            let chain = vec![CertificateDer::from(identity.leaf.clone())];
+            builder.with_client_auth_cert(chain, key).unwrap()
+        }
+    };
+    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+    config
+}
+
+pub(crate) const ALL_VERSIONS: &[&SupportedProtocolVersion] = rustls::DEFAULT_VERSIONS;
+
+/// A certificate that a client shows, and its key.
+pub(crate) struct Identity {
+    pub(crate) leaf: Vec<u8>,
+    key: Vec<u8>,
+}
+
+/// An authority of clients.
+pub(crate) struct Authority {
+    certificate: Vec<u8>,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Authority {
+    pub(crate) fn new(name: &str) -> Self {
+        let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, name);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap().der().to_vec();
+        Self {
+            certificate,
+            issuer: Issuer::new(params, key),
+        }
+    }
+
+    pub(crate) fn der(&self) -> Bytes {
+        Bytes::from(self.certificate.clone())
+    }
+
+    /// Returns a certificate for a client of this name.
+    pub(crate) fn issue(&self, name: &str) -> Identity {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        Identity {
+            leaf: certificate.der().to_vec(),
+            key: key.serialize_der(),
+        }
     }
 }
 

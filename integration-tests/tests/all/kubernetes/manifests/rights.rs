@@ -104,6 +104,7 @@ const DATA_PLANE: &str = "system:serviceaccount:sluice-data-plane:sluice-data-pl
 const SYSTEM: &str = "sluice-system";
 const NODES: &str = "sluice-data-plane";
 const LEASES: &str = "coordination.k8s.io";
+const OWN_GROUP: &str = "ingress.sluice.dev";
 const NETWORKING: &str = "networking.k8s.io";
 const OWN_IDENTITY: &str = "sluice-control-plane-identity";
 const THEIR_IDENTITY: &str = "sluice-data-plane-identity";
@@ -126,6 +127,11 @@ const TABLE: &[(&str, bool, &[Right])] = &[
             ("watch", "", "services", "", ""),
             ("watch", "discovery.k8s.io", "endpointslices", "", ""),
             ("watch", "", "nodes", "", ""),
+            ("list", OWN_GROUP, "settings", "", ""),
+            ("watch", OWN_GROUP, "settings", "", ""),
+            ("get", OWN_GROUP, "settings", "", "edge"),
+            ("list", "traefik.io", "middlewares", "", ""),
+            ("watch", "traefik.io", "middlewares", "", ""),
             ("patch", NETWORKING, "ingresses/status", "default", "any"),
             ("create", "events.k8s.io", "events", "default", ""),
             ("patch", "events.k8s.io", "events", "default", "any"),
@@ -156,6 +162,9 @@ const TABLE: &[(&str, bool, &[Right])] = &[
             ("update", NETWORKING, "ingresses", "default", "any"),
             ("delete", NETWORKING, "ingresses", "default", "any"),
             ("update", "", "services", "default", "any"),
+            ("update", OWN_GROUP, "settings", "", "edge"),
+            ("create", OWN_GROUP, "settings", "", ""),
+            ("update", "traefik.io", "middlewares", "default", "any"),
             ("patch", "", "nodes", "", "any"),
             ("list", "", "pods", "", ""),
             ("create", "", "pods", SYSTEM, ""),
@@ -183,6 +192,7 @@ const TABLE: &[(&str, bool, &[Right])] = &[
         &[
             ("get", "", "secrets", NODES, THEIR_IDENTITY),
             ("list", NETWORKING, "ingresses", "", ""),
+            ("list", OWN_GROUP, "settings", "", ""),
             ("list", "", "endpoints", "", ""),
             ("list", "", "pods", NODES, ""),
             ("get", "", "nodes", "", "any"),

@@ -6,14 +6,17 @@
     reason = "a test fails by panicking"
 )]
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+mod make;
+mod middlewares;
 
-use bytes::Bytes;
-use sluice_proto::{CertificateMaterial, Kind, ObjectReference, Resource, ResourceKey};
-use sluice_translate::{
-    Change, Changed, EdgeSettings, Object, Objects, Options, Translation, parse_objects,
-    retranslate, translate,
+use std::collections::BTreeSet;
+
+use sluice_proto::{Kind, Resource, ResourceKey};
+use sluice_translate::{Change, Changed, EdgeSettings, parse_objects, translate};
+
+use crate::make::{
+    CLASS, INGRESS, guarded, middleware, object, options, ours, rebuilt, reference, secret, served,
+    service, slice, web,
 };
 
 #[test]
@@ -231,30 +234,6 @@ fn an_ingress_rebuilds_only_what_it_touches() {
     );
 }
 
-/// Translates what changed, checks that it is what a translation from scratch gives, and returns what was made anew, and
-/// with a minus what is gone.
-fn rebuilt(objects: &mut Objects, before: &Translation) -> Vec<String> {
-    let options = options(EdgeSettings::default());
-    let changed = objects.take_changed();
-    let after = retranslate(objects, &options, before, changed);
-    assert_eq!(after, translate(objects, &options));
-    let mut rebuilt = Vec::new();
-    for (key, resource) in &after.resources {
-        let old = before.resources.get(key);
-        let is_same = old.is_some_and(|old| Arc::ptr_eq(resource, old));
-        if !is_same {
-            rebuilt.push(key.to_string());
-        }
-        let (entry, old) = (after.snapshot.entry(key), before.snapshot.entry(key));
-        let is_same_entry = old.is_some_and(|old| Arc::ptr_eq(entry.unwrap(), old));
-        assert_eq!(is_same_entry, is_same, "{key}");
-    }
-    let gone = before.resources.keys();
-    let gone = gone.filter(|key| !after.resources.contains_key(*key));
-    rebuilt.extend(gone.map(|key| format!("-{key}")));
-    rebuilt
-}
-
 #[test]
 fn nothing_shows_a_secret() {
     let marked = secret("tls").replace("aGVsbG8=", "TWFya2Vk");
@@ -264,8 +243,23 @@ fn nothing_shows_a_secret() {
     for object in parsed.objects {
         let _ = objects.apply(object);
     }
+    for text in [
+        guarded("admin", "shared-auth@kubernetescrd", "web"),
+        middleware("shared", "auth", "{basicAuth: {secret: users}}"),
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: users, namespace: shared}\n\
+         type: kubernetes.io/basic-auth\ndata: {username: YWRtaW4=, password: TWFya2Vk}\n"
+            .to_owned(),
+    ] {
+        let _ = objects.apply(object(&text));
+    }
     let translation = translate(&objects, &options(EdgeSettings::default()));
     shown += &format!("{objects:?} {translation:?}");
+    // No data plane gets the password; what it gets is not shown either.
+    let policy = ResourceKey::new(Kind::Policy, "Middleware shared/auth spec.basicAuth");
+    let hash = "mahgY1iSHIEpUudxniqH3Rmnry0=";
+    let body =
+        String::from_utf8_lossy(translation.snapshot.entry(&policy).unwrap().body()).into_owned();
+    assert!(body.contains(hash) && !body.contains("Marked"));
     for broken in [
         "apiVersion: v1\nkind: Secret\nmetadata: {name: tls}\ndata: {tls.key: 'TWFya2Vk!'}\n",
         "apiVersion: v1\nkind: Secret\nmetadata: {name: tls}\ndata: TWFya2Vk\n",
@@ -285,7 +279,7 @@ fn nothing_shows_a_secret() {
         shown += &format!("{parsed:?}");
     }
     // The bytes as text, as base64, and as a list of numbers.
-    for secret in ["Marked", "TWFya2Vk", "77, 97, 114"] {
+    for secret in ["Marked", "TWFya2Vk", "77, 97, 114", hash] {
         assert!(!shown.contains(secret), "{secret} in {shown}");
     }
     let key = ResourceKey::new(Kind::Certificate, "default/tls");
@@ -293,85 +287,3 @@ fn nothing_shows_a_secret() {
         matches!(&*translation.resources[&key], Resource::Certificate(tls) if tls.content.is_err())
     );
 }
-
-fn served() -> Objects {
-    let mut objects = Objects::default();
-    let _ = objects.follow_settings(&EdgeSettings::default());
-    for text in [
-        CLASS,
-        INGRESS,
-        &service("web", 80),
-        &slice("web-1", "web", "10.0.0.1", ""),
-    ] {
-        let _ = objects.apply(object(text));
-    }
-    let _ = objects.take_changed();
-    objects
-}
-
-fn object(text: &str) -> Object {
-    let mut parsed = parse_objects(text);
-    assert_eq!(parsed.problems, [], "{text}");
-    parsed.objects.pop().unwrap()
-}
-
-fn service(name: &str, port: u16) -> String {
-    format!(
-        "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{ports: [{{port: {port}}}]}}\n"
-    )
-}
-
-fn slice(name: &str, service: &str, address: &str, more: &str) -> String {
-    format!(
-        "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n\
-         metadata: {{name: {name}, labels: {{kubernetes.io/service-name: '{service}'}}}}\n\
-         addressType: IPv4\nports: [{{port: 8080}}]\nendpoints: [{{addresses: [{address}]{more}}}]\n"
-    )
-}
-
-fn secret(name: &str) -> String {
-    format!(
-        "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\ndata: {{tls.crt: aGVsbG8=, tls.key: aGVsbG8=}}\n"
-    )
-}
-
-fn reference(kind: &str, name: &str) -> ObjectReference {
-    ObjectReference {
-        kind: kind.to_owned(),
-        namespace: "default".to_owned(),
-        name: name.to_owned(),
-    }
-}
-
-fn web() -> Changed {
-    Changed {
-        services: BTreeSet::from([("default".to_owned(), "web".to_owned())]),
-        ..Changed::default()
-    }
-}
-
-fn ours() -> Changed {
-    Changed {
-        ingresses: BTreeSet::from([("default".to_owned(), "ours".to_owned())]),
-        ..Changed::default()
-    }
-}
-
-fn options(settings: EdgeSettings) -> Options {
-    Options {
-        settings,
-        default_certificate: CertificateMaterial {
-            chain: vec![Bytes::from_static(b"chain")],
-            private_key: Bytes::from_static(b"Marked"),
-            names: Vec::new(),
-            not_before_unix_s: 0,
-            not_after_unix_s: i64::MAX,
-        },
-    }
-}
-
-const CLASS: &str = "apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {name: sluice}\n\
-                     spec: {controller: ingress.sluice.dev/controller}\n";
-const INGRESS: &str = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: ours}\n\
-                       spec: {ingressClassName: sluice, tls: [{secretName: tls}], \
-                       defaultBackend: {service: {name: web, port: {number: 80}}}}\n";

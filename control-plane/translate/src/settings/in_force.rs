@@ -1,0 +1,150 @@
+//! The settings that are in force: of the whole edge, and of each class that names some.
+//!
+//! Those of the edge are the defaults, over them the file, over that the object named `edge`, field by field. Those of a
+//! class are those of the edge, over them the object that its IngressClass names as its parameters. A class whose
+//! parameters lead nowhere has those of the edge, but nobody is trusted: whoever wrote parameters wanted something else
+//! than the edge has, and to believe too few costs addresses in logs, to believe too many costs every allow-list.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::networking::v1::IngressClass;
+use sluice_proto::{CertificateName, ObjectReference, Settings, SettingsName};
+
+use crate::class::{Classes, Parameters};
+use crate::custom::{Custom, CustomKind, SettingsKind};
+use crate::problem::{Fault, ProblemCode, Problems};
+use crate::settings::object::{Understood, understand};
+use crate::settings::{EdgeSettings, SecretReference};
+
+/// The settings that are in force.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct InForce {
+    pub(crate) edge: EdgeSettings,
+    /// By the name of the class.
+    pub(crate) of_classes: BTreeMap<String, ClassSettings>,
+}
+
+/// The settings of a class.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct ClassSettings {
+    pub(crate) settings: Settings,
+    /// The Secret with the certificate of hosts that have none, if it is another than the edge's.
+    pub(crate) default_certificate: Option<SecretReference>,
+}
+
+impl InForce {
+    /// Returns what a settings file and objects say together.
+    pub(crate) fn of(
+        file: &EdgeSettings,
+        objects: &BTreeMap<String, Custom<SettingsKind>>,
+        classes: &BTreeMap<String, IngressClass>,
+        problems: &mut Problems,
+    ) -> Self {
+        let mut edge = file.clone();
+        let mut others = BTreeMap::new();
+        for (name, object) in objects {
+            let Understood { spec, faults } = understand(&object.spec, name == EDGE);
+            for (field, fault) in faults {
+                problems.add(fault.at(&reference(name), field));
+            }
+            if name == EDGE {
+                spec.apply(&mut edge);
+            } else {
+                others.insert(name.as_str(), spec);
+            }
+        }
+        if objects.contains_key(EDGE) {
+            edge.report_unknown_sets(EDGE, problems);
+        }
+        let others: BTreeMap<_, _> = others
+            .into_iter()
+            .map(|(name, spec)| {
+                let names_a_certificate = spec.default_certificate.is_some();
+                let names_sets = spec
+                    .trusted_proxies
+                    .as_ref()
+                    .is_some_and(|trusted| trusted.sets.is_some());
+                let mut settings = edge.clone();
+                spec.apply(&mut settings);
+                if names_sets {
+                    settings.report_unknown_sets(name, problems);
+                }
+                if !names_a_certificate {
+                    settings.default_certificate = None;
+                }
+                (name, settings)
+            })
+            .collect();
+        let of_classes = Classes::new(classes, &edge.ingress.controllers)
+            .with_parameters()
+            .filter_map(|(class, parameters)| {
+                let settings = match parameters {
+                    Parameters::Settings(EDGE) => return None,
+                    Parameters::Settings(name) => others.get(name),
+                    Parameters::Others => None,
+                };
+                Some((class.to_owned(), ClassSettings::of(class, settings, &edge)))
+            })
+            .collect();
+        Self { edge, of_classes }
+    }
+
+    /// Returns the Secrets with certificates of hosts that have none.
+    pub(crate) fn default_certificates(&self) -> impl Iterator<Item = &SecretReference> {
+        let of_classes = self.of_classes.values();
+        let of_classes = of_classes.filter_map(|class| class.default_certificate.as_ref());
+        self.edge.default_certificate.iter().chain(of_classes)
+    }
+}
+
+impl ClassSettings {
+    fn of(class: &str, named: Option<&EdgeSettings>, edge: &EdgeSettings) -> Self {
+        let mut settings = named.unwrap_or(edge).published();
+        if named.is_none() {
+            settings.trusted_ranges.clear();
+            settings.trusted_sets.clear();
+        }
+        settings.name = SettingsName::of_class(class);
+        // Whoever reads metrics reads those of the edge.
+        settings.metrics_ranges.clear();
+        let default_certificate = named.and_then(|named| named.default_certificate.clone());
+        if default_certificate.is_some() {
+            settings.default_certificate = CertificateName::default_of_class(class);
+        }
+        Self {
+            settings,
+            default_certificate,
+        }
+    }
+}
+
+impl EdgeSettings {
+    fn report_unknown_sets(&self, object: &str, problems: &mut Problems) {
+        for (index, name) in self.trusted_sets.iter().enumerate() {
+            if self.proxy_sets.contains_key(name) {
+                continue;
+            }
+            let fault = Fault::new(
+                ProblemCode::TrustedSetUnknown,
+                format!(
+                    "{}; nobody is trusted by that name",
+                    self.unknown_set(index)
+                ),
+                "Define it under proxySets of the Settings named edge, or correct its name",
+            );
+            let field = format!("spec.trustedProxies.sets[{index}]");
+            problems.add(fault.at(&reference(object), field));
+        }
+    }
+}
+
+fn reference(name: &str) -> ObjectReference {
+    ObjectReference {
+        kind: SettingsKind::KIND.to_owned(),
+        namespace: String::new(),
+        name: name.to_owned(),
+    }
+}
+
+/// The object that holds for the whole edge.
+pub(crate) const EDGE: &str = "edge";

@@ -1,0 +1,175 @@
+//! `basicAuth` and `forwardAuth`: who may ask. What they need of Secrets comes later (`attach.rs`).
+
+use serde::Deserialize;
+use serde_json::Value;
+use sluice_proto::{BasicAuth, ForwardAuth, Policy, PolicyAction, UpstreamTls};
+
+use crate::traefik::kept::{Meaning, Spec, Wrong};
+use crate::traefik::value::{HeaderName, HeaderValue, Pattern};
+
+/// A policy that is not complete without what Secrets hold.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct NeedsSecrets {
+    /// Without it.
+    pub(crate) policy: Policy,
+    /// The Secret with user names and passwords, if it needs such.
+    pub(crate) credentials: Option<String>,
+    /// The Secret with the certificates of authorities.
+    pub(crate) authorities: Option<String>,
+    /// The Secret with a client's certificate.
+    pub(crate) certificate: Option<String>,
+}
+
+impl NeedsSecrets {
+    /// Returns the names of the Secrets.
+    pub(crate) fn secrets(&self) -> Vec<&str> {
+        let names = [&self.credentials, &self.authorities, &self.certificate];
+        names.into_iter().flatten().map(String::as_str).collect()
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct BasicAuthSpec {
+    secret: String,
+    realm: HeaderValue,
+    remove_header: bool,
+    header_field: Option<HeaderName>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ForwardAuthSpec {
+    address: String,
+    trust_forward_header: bool,
+    auth_response_headers: Vec<HeaderName>,
+    auth_response_headers_regex: Option<Pattern>,
+    auth_request_headers: Vec<HeaderName>,
+    tls: Option<ClientTls>,
+    max_response_body_size: Option<i64>,
+    add_auth_cookies_to_response: Vec<String>,
+    header_field: Option<HeaderName>,
+    forward_body: bool,
+    max_body_size: Option<i64>,
+    preserve_location_header: bool,
+    preserve_request_method: bool,
+    #[serde(rename = "authSigninURL")]
+    auth_signin_url: HeaderValue,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ClientTls {
+    ca_secret: String,
+    cert_secret: String,
+    insecure_skip_verify: bool,
+    // Without effect in Traefik, too.
+    #[serde(rename = "caOptional")]
+    _ca_optional: Option<Value>,
+}
+
+pub(super) fn basic_auth(spec: &mut Spec<'_>) -> Result<Meaning, Wrong> {
+    let read: BasicAuthSpec = spec.read()?;
+    if read.secret.is_empty() {
+        return Err(Wrong::new("secret", "it is empty"));
+    }
+    let auth = BasicAuth {
+        realm: Some(read.realm.0)
+            .filter(|realm| !realm.is_empty())
+            .unwrap_or_else(|| REALM.to_owned()),
+        credentials: Vec::new(),
+        remove_authorization: read.remove_header,
+        user_header: read.header_field.map(|name| name.0),
+    };
+    let policy = spec.policy("", PolicyAction::BasicAuth(auth));
+    Ok(Meaning::Needs(Box::new(NeedsSecrets {
+        policy: Policy::clone(&policy),
+        credentials: Some(read.secret),
+        authorities: None,
+        certificate: None,
+    })))
+}
+
+pub(super) fn forward_auth(spec: &mut Spec<'_>) -> Result<Meaning, Wrong> {
+    let read: ForwardAuthSpec = spec.read()?;
+    check_url("address", &read.address)?;
+    if read.trust_forward_header {
+        spec.differs(
+            "trustForwardHeader",
+            "the service gets the X-Forwarded headers that Sluice made, with the client that the settings trust",
+            "Name what is in front in trustedProxies of the settings",
+        );
+    }
+    let body_bytes = read
+        .forward_body
+        .then(|| body_bytes(read.max_body_size, spec));
+    let tls = read.tls.unwrap_or_default();
+    let names = |names: Vec<HeaderName>| names.into_iter().map(|name| name.0).collect();
+    let auth = ForwardAuth {
+        url: read.address,
+        request_headers: names(read.auth_request_headers),
+        response_headers: names(read.auth_response_headers),
+        response_headers_pattern: read.auth_response_headers_regex.map(|pattern| pattern.0),
+        cookies: read.add_auth_cookies_to_response,
+        user_header: read.header_field.map(|name| name.0),
+        body_bytes,
+        response_bytes: (read
+            .max_response_body_size
+            .and_then(|bytes| u64::try_from(bytes).ok()))
+        .filter(|bytes| *bytes > 0)
+        .unwrap_or(ForwardAuth::RESPONSE_BYTES),
+        keep_location: read.preserve_location_header,
+        keep_method: read.preserve_request_method,
+        sign_in_url: Some(read.auth_signin_url.0).filter(|url| !url.is_empty()),
+        timeout: ForwardAuth::TIMEOUT,
+        tls: UpstreamTls {
+            insecure: tls.insecure_skip_verify,
+            ..UpstreamTls::default()
+        },
+    };
+    let policy = spec.policy("", PolicyAction::ForwardAuth(Box::new(auth)));
+    let named = |name: String| Some(name).filter(|name| !name.is_empty());
+    let (authorities, certificate) = (named(tls.ca_secret), named(tls.cert_secret));
+    if authorities.is_none() && certificate.is_none() {
+        return Ok(Meaning::Policies(vec![policy]));
+    }
+    Ok(Meaning::Needs(Box::new(NeedsSecrets {
+        policy: Policy::clone(&policy),
+        credentials: None,
+        authorities,
+        certificate,
+    })))
+}
+
+/// Returns how many bytes of a request the service gets at most. Any number of them would fill any memory.
+fn body_bytes(written: Option<i64>, spec: &mut Spec<'_>) -> u64 {
+    written.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_else(|| {
+        spec.differs(
+            "maxBodySize",
+            "a body of any size would be kept for the service; Sluice answers 401 to more than 1 MiB",
+            "Say how many bytes the service may get",
+        );
+        BODY_BYTES
+    })
+}
+
+fn check_url(field: &str, url: &str) -> Result<(), Wrong> {
+    let after = url
+        .strip_prefix("http://")
+        .or_else(|| url.strip_prefix("https://"));
+    let authority = after.and_then(|after| after.split(['/', '?', '#']).next());
+    let is_graphic = url.bytes().all(|byte| byte.is_ascii_graphic());
+    match authority {
+        Some(authority) if is_graphic && !authority.is_empty() && !authority.contains('@') => {
+            Ok(())
+        }
+        _ => Err(Wrong::new(
+            field,
+            format!("{url:?} is no URL such as http://auth.default.svc.cluster.local/verify"),
+        )),
+    }
+}
+
+/// "Default: traefik."
+const REALM: &str = "traefik";
+const BODY_BYTES: u64 = 1_048_576;
