@@ -29,6 +29,7 @@ mod upstream;
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::future::Future;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -55,7 +56,7 @@ pub(crate) use crate::proxy::forwarded::address_value;
 pub(crate) use crate::proxy::headers::remove_connection_headers;
 pub(crate) use crate::proxy::respond::{Cause, Given};
 pub(crate) use crate::proxy::subrequest::{InvalidService, Patience, Service, Unanswered};
-pub(crate) use crate::proxy::upstream::{ClientTls, Places, Pool};
+pub(crate) use crate::proxy::upstream::{Places, Pool, ServerTls, UnusableTls};
 
 /// Answers a request.
 pub(crate) async fn answer(
@@ -146,7 +147,7 @@ async fn route_and_forward(
         let destination = Destination::of(&drawn, affinity)?;
         forward(core, &timeouts, destination, exchange, request, upgrade).await
     };
-    by(due, forwarding).await
+    by(due, pin!(forwarding)).await
 }
 
 /// Refuses what no route may get.
@@ -165,7 +166,7 @@ fn check<B>(served: &Served, request: &Request<B>) -> Result<(), Cause> {
 /// Returns what `work` does, unless the time of its route is over before.
 async fn by<T>(
     due: Option<Instant>,
-    work: impl Future<Output = Result<T, Cause>>,
+    work: Pin<&mut impl Future<Output = Result<T, Cause>>>,
 ) -> Result<T, Cause> {
     match due {
         Some(due) => (timeout_at(due, work).await).unwrap_or(Err(Cause::RequestTimeout)),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::error::{InvalidResource, port};
 use crate::host::HostPattern;
+use crate::policy::UpstreamTls;
 use crate::wire;
 
 /// The name of a backend, `namespace/service:port`; also the name of its endpoints.
@@ -45,14 +46,18 @@ pub struct Backend {
     pub protocol: BackendProtocol,
     /// Where its endpoints come from.
     pub target: BackendTarget,
+    /// How its endpoints are spoken to by TLS; `None` for in clear.
+    pub tls: Option<UpstreamTls>,
+    /// Whether its endpoints get their own address as `Host`, not what the client has asked for.
+    pub own_host: bool,
 }
 
 /// What a backend's endpoints speak.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum BackendProtocol {
-    /// HTTP/1.1 in clear.
+    /// HTTP/1.1.
     Http1,
-    /// HTTP/2 with prior knowledge, in clear.
+    /// HTTP/2 with prior knowledge.
     H2c,
 }
 
@@ -75,6 +80,25 @@ pub enum BackendTarget {
 }
 
 impl Backend {
+    /// Returns what its endpoints are called, where nothing else says so: the name that their certificate must be for.
+    #[must_use]
+    pub fn host(&self) -> String {
+        match &self.target {
+            BackendTarget::ExternalName { name, .. } => name.to_string(),
+            BackendTarget::Endpoints { .. } => {
+                let service = self
+                    .name
+                    .0
+                    .rsplit_once(':')
+                    .map_or(&*self.name.0, |(own, _)| own);
+                match service.split_once('/') {
+                    Some((namespace, service)) => format!("{service}.{namespace}.svc"),
+                    None => service.to_owned(),
+                }
+            }
+        }
+    }
+
     pub(crate) fn parse(name: &str, message: wire::Backend) -> Result<Self, InvalidResource> {
         let protocol = match message.protocol() {
             wire::backend::Protocol::Http1 => BackendProtocol::Http1,
@@ -97,6 +121,8 @@ impl Backend {
             name: BackendName::new(name),
             protocol,
             target,
+            tls: message.tls.map(Into::into),
+            own_host: message.own_host,
         })
     }
 }
@@ -109,6 +135,8 @@ impl From<&Backend> for wire::Backend {
         };
         let mut message = Self {
             protocol: protocol.into(),
+            tls: backend.tls.as_ref().map(Into::into),
+            own_host: backend.own_host,
             ..Self::default()
         };
         match &backend.target {

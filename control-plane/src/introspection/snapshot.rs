@@ -66,11 +66,17 @@ fn body(resource: &Resource) -> wire::snapshot_resource::Body {
         Resource::Settings(settings) => Body::Settings((&**settings).into()),
         Resource::Certificate(certificate) => Body::Certificate(summary(certificate)),
         Resource::Host(host) => Body::Host(host.into()),
-        Resource::Backend(backend) => Body::Backend(backend.into()),
+        Resource::Backend(backend) => Body::Backend(without_key(backend.into())),
         Resource::Endpoints(endpoints) => Body::Endpoints(endpoints.into()),
         Resource::Policy(policy) => Body::Policy(without_secrets((&**policy).into())),
         Resource::Route(route) => Body::Route((&**route).into()),
     }
+}
+
+fn without_key(mut backend: wire::Backend) -> wire::Backend {
+    let tls = backend.tls.iter_mut();
+    tls.for_each(|tls| tls.private_key.clear());
+    backend
 }
 
 // Hashes can be guessed at, and a key must not leave.

@@ -121,6 +121,8 @@ impl<'a> Backends<'a> {
             (target, Some((key, served(&port, number, name.clone()))))
         };
         let backend = Backend {
+            tls: None,
+            own_host: false,
             name: name.clone(),
             protocol,
             target,

@@ -83,6 +83,7 @@ impl BasicAuth {
         if let Some(name) = &self.user_header {
             let value = HeaderValue::from_str(&user)
                 .map_err(|_| Cause::CredentialsWrong(self.challenge.clone()))?;
+            remove_spellings(headers, name);
             headers.insert(name, value);
         }
         exchange.name_user(user);
@@ -118,6 +119,18 @@ impl Users {
                 false
             }
         }
+    }
+}
+
+// Servers that hand headers on as variables read `X_User` as `X-User`.
+fn remove_spellings(headers: &mut HeaderMap, name: &HeaderName) {
+    let others: Vec<_> = (headers.keys())
+        .filter(|other| other.as_str().contains('_'))
+        .filter(|other| other.as_str().replace('_', "-") == name.as_str())
+        .cloned()
+        .collect();
+    for other in others {
+        headers.remove(other);
     }
 }
 

@@ -72,7 +72,8 @@ impl ForwardAuth {
             NotKept::TooLarge => Cause::AuthBodyTooLarge,
             NotKept::Failed(cause) => cause,
         })?;
-        Ok(body.again().unwrap_or(RequestBody::Empty))
+        // It was kept: nobody gets less of it than the other.
+        body.again().ok_or(Cause::AuthBodyTooLarge)
     }
 }
 

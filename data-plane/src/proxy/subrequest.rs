@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use crate::cores::Core;
 use crate::proxy::body::{self, RequestBody};
 use crate::proxy::respond::Cause;
-use crate::proxy::upstream::{ClientTls, Lease, UnusableTls};
+use crate::proxy::upstream::{Lease, ServerTls, UnusableTls};
 use crate::serving::{Endpoint, EndpointAddress};
 
 /// A service that is asked.
@@ -79,7 +79,10 @@ impl Service {
         }
         let (usual_port, tls) = match scheme.as_str() {
             "http" => (80, None),
-            "https" => (443, Some(ClientTls::new(tls, host)?)),
+            "https" => (
+                443,
+                Some(ServerTls::new(tls, host, BackendProtocol::Http1)?),
+            ),
             _ => return Err(invalid()),
         };
         let address = EndpointAddress::Name {

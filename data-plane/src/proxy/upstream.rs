@@ -25,7 +25,7 @@ use crate::serving::Outstanding;
 
 pub(crate) use crate::proxy::upstream::places::Places;
 pub(crate) use crate::proxy::upstream::pool::Pool;
-pub(crate) use crate::proxy::upstream::tls::{ClientTls, UnusableTls};
+pub(crate) use crate::proxy::upstream::tls::{ServerTls, UnusableTls};
 
 /// A connection to an endpoint, for one request.
 pub(super) struct Connected {

@@ -13,6 +13,7 @@ use sluice_proto::{
 use crate::causes::with_causes;
 use crate::metrics::Metrics;
 use crate::policy::{InvalidPolicy, ServedPolicy};
+use crate::proxy::UnusableTls;
 use crate::serving::backend::ServedBackend;
 use crate::serving::build::Built;
 use crate::serving::certificate::Certificates;
@@ -186,7 +187,10 @@ impl Accepted {
                     .map_err(|error| with_causes(&error))?;
             }
             Resource::Host(host) => drop(self.hosts.insert(name, host)),
-            Resource::Backend(backend) => self.insert_backend(name, &backend),
+            Resource::Backend(backend) => {
+                self.insert_backend(name, &backend)
+                    .map_err(|error| with_causes(&error))?;
+            }
             Resource::Endpoints(endpoints) => {
                 self.insert_endpoints(&endpoints.backend, endpoints.endpoints, applied);
             }
@@ -216,13 +220,14 @@ impl Accepted {
         Ok(())
     }
 
-    fn insert_backend(&mut self, name: Arc<str>, backend: &Backend) {
+    fn insert_backend(&mut self, name: Arc<str>, backend: &Backend) -> Result<(), UnusableTls> {
         let counters = self.metrics.backend(&name);
-        let served = ServedBackend::new(backend, counters);
+        let served = ServedBackend::new(backend, counters)?;
         if let Some(endpoints) = self.endpoints.get(&name) {
             served.set_endpoints(endpoints, &self.node);
         }
         self.backends.insert(name, Arc::new(served));
+        Ok(())
     }
 
     fn insert_endpoints(

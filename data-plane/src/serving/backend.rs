@@ -11,6 +11,7 @@ use sluice_proto::{Backend, BackendProtocol, BackendTarget, EndpointState};
 
 use crate::clock::uptime_ms;
 use crate::metrics::BackendCounters;
+use crate::proxy::{ServerTls, UnusableTls};
 use crate::serving::endpoint::{Endpoint, EndpointAddress};
 use crate::serving::patience::Patience;
 
@@ -18,6 +19,9 @@ use crate::serving::patience::Patience;
 pub(crate) struct ServedBackend {
     pub(crate) protocol: BackendProtocol,
     pub(crate) counters: Arc<BackendCounters>,
+    /// Whether its endpoints get their own address as `Host`.
+    pub(crate) own_host: bool,
+    tls: Option<ServerTls>,
     target: Target,
     patience: Patience,
     // When its endpoints became others; 0 if they never did.
@@ -46,33 +50,43 @@ struct EndpointSet {
 }
 
 impl ServedBackend {
-    pub(crate) fn new(backend: &Backend, counters: Arc<BackendCounters>) -> Self {
+    /// Returns it without endpoints; as the error, why they could not be spoken to.
+    pub(crate) fn new(
+        backend: &Backend,
+        counters: Arc<BackendCounters>,
+    ) -> Result<Self, UnusableTls> {
+        let host = backend.host();
+        let tls = backend.tls.as_ref();
+        let tls = tls.map(|tls| ServerTls::new(tls, &host, backend.protocol));
+        let tls = tls.transpose()?;
+        let set_of = |addresses| EndpointSet::of(addresses, tls.as_ref());
         let target = match &backend.target {
             BackendTarget::ExternalName { name, port } => {
                 let address = EndpointAddress::Name {
                     name: Arc::clone(name),
                     port: *port,
                 };
-                Target::Name(EndpointSet::of([address]))
+                Target::Name(set_of(vec![address]))
             }
             BackendTarget::Endpoints { cluster_addresses } => Target::Endpoints {
                 current: ArcSwap::default(),
-                cluster: EndpointSet::of(
-                    cluster_addresses
-                        .iter()
-                        .copied()
-                        .map(EndpointAddress::Socket),
+                cluster: set_of(
+                    (cluster_addresses.iter().copied())
+                        .map(EndpointAddress::Socket)
+                        .collect(),
                 ),
             },
         };
-        Self {
+        Ok(Self {
             protocol: backend.protocol,
             counters,
+            own_host: backend.own_host,
+            tls,
             target,
             patience: Patience::default(),
             changed_ms: AtomicU64::new(0),
             doubted: AtomicBool::new(false),
-        }
+        })
     }
 
     /// Puts these endpoints in the place of the earlier ones. Those that stay keep their identity.
@@ -85,7 +99,10 @@ impl ServedBackend {
         for endpoint in endpoints {
             let address = EndpointAddress::Socket(endpoint.address);
             let same = earlier.iter().find(|earlier| earlier.address == address);
-            let served = same.map_or_else(|| Arc::new(Endpoint::new(address)), Arc::clone);
+            let served = same.map_or_else(
+                || Arc::new(Endpoint::new(address).spoken_to(self.tls.clone())),
+                Arc::clone,
+            );
             let is_local = endpoint.node.as_deref() == Some(node);
             match endpoint.state {
                 EndpointState::Ready if is_local => set.local.push(served),
@@ -185,8 +202,9 @@ impl ServedBackend {
 }
 
 impl EndpointSet {
-    fn of(addresses: impl IntoIterator<Item = EndpointAddress>) -> Self {
-        let endpoints = addresses.into_iter().map(Endpoint::new).map(Arc::new);
+    fn of(addresses: Vec<EndpointAddress>, tls: Option<&ServerTls>) -> Self {
+        let endpoint = |address| Endpoint::new(address).spoken_to(tls.cloned());
+        let endpoints = addresses.into_iter().map(endpoint).map(Arc::new);
         Self {
             remote: endpoints.collect(),
             ..Self::default()

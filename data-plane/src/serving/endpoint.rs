@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::clock::uptime_ms;
-use crate::proxy::ClientTls;
+use crate::proxy::ServerTls;
 
 /// One endpoint. It keeps its identity while its backend keeps its address, and with it its load and its pools.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(crate) struct Endpoint {
     /// What clients that come back to it name it by: the same on every node and after every restart.
     pub(crate) affinity: u64,
     /// How it is spoken to, if not in clear.
-    pub(crate) tls: Option<ClientTls>,
+    pub(crate) tls: Option<ServerTls>,
     outstanding: AtomicU32,
     connect_errors_in_a_row: AtomicU32,
     ejected_until_ms: AtomicU64,
@@ -53,7 +53,7 @@ impl Endpoint {
     }
 
     /// Returns the same, spoken to like this.
-    pub(crate) fn spoken_to(self, tls: Option<ClientTls>) -> Self {
+    pub(crate) fn spoken_to(self, tls: Option<ServerTls>) -> Self {
         Self { tls, ..self }
     }
 

@@ -19,3 +19,4 @@ mod settings;
 mod streaming;
 mod tls;
 mod upgrade;
+mod upstream_tls;

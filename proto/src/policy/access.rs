@@ -70,7 +70,7 @@ pub struct ForwardAuth {
     pub keep_location: bool,
     /// Whether it is asked by the request's own method, not GET.
     pub keep_method: bool,
-    /// Where clients go that it answers 401.
+    /// Where clients go that it answers 401; `{url}` in it stands for what they asked for.
     pub sign_in_url: Option<String>,
     /// How long it may take.
     pub timeout: Duration,

@@ -42,7 +42,7 @@ pub enum HeaderOperation {
 pub struct Cors {
     /// Such as `https://example.com`; `*` for all.
     pub origins: Vec<String>,
-    /// The same by regular expressions.
+    /// The same by regular expressions, which fit a whole origin.
     pub origin_patterns: Vec<String>,
     /// Methods that may be used.
     pub methods: Vec<String>,

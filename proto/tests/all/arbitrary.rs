@@ -227,13 +227,20 @@ fn backend() -> impl Strategy<Value = Backend> {
     });
     let endpoints = vec(address(), 0..3)
         .prop_map(|cluster_addresses| BackendTarget::Endpoints { cluster_addresses });
-    (backend_name(), protocol, prop_oneof![external, endpoints]).prop_map(
-        |(name, protocol, target)| Backend {
+    let rest = (option::of(policy::tls()), any::<bool>());
+    (
+        backend_name(),
+        protocol,
+        prop_oneof![external, endpoints],
+        rest,
+    )
+        .prop_map(|(name, protocol, target, (tls, own_host))| Backend {
             name,
             protocol,
             target,
-        },
-    )
+            tls,
+            own_host,
+        })
 }
 
 fn endpoints() -> impl Strategy<Value = Endpoints> {

@@ -257,6 +257,8 @@ fn odd_backend() -> impl Strategy<Value = wire::Backend> {
                 cluster_addresses,
                 external_name,
                 external_port,
+                tls: None,
+                own_host: false,
             },
         )
 }

@@ -203,13 +203,17 @@ fn handed_over(name: &str) -> Result<HeaderName, InvalidPolicy> {
 
 // What a pattern such as "^X-" fits only by accident: what frames the request, and what tells the backend of its client.
 fn is_sluices(name: &HeaderName) -> bool {
-    let text = name.as_str();
-    is_of_the_connection(name)
-        || *name == HOST
-        || text.starts_with("x-forwarded-")
-        || matches!(text, "x-real-ip" | "x-request-id")
+    is_of_the_connection(name) || *name == HOST || IDENTITY.contains(&name.as_str())
 }
 
+const IDENTITY: [&str; 6] = [
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-real-ip",
+    "x-request-id",
+];
 // All but what RFC 3986, section 2.3, calls unreserved.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')

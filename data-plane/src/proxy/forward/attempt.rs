@@ -4,7 +4,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Method, Request, Response};
+use http::header::HOST;
+use http::uri::Authority;
+use http::{HeaderValue, Method, Request, Response, Uri};
 use hyper::body::Incoming;
 use sluice_proto::{BackendProtocol, Timeouts};
 use tokio::time::{Instant, timeout_at};
@@ -33,12 +35,22 @@ pub(super) struct Failed {
     pub(super) connected: bool,
 }
 
+impl Failed {
+    fn connected(cause: Cause, request: Option<Request<RequestBody>>) -> Self {
+        Self {
+            cause,
+            request,
+            connected: true,
+        }
+    }
+}
+
 impl Attempt<'_> {
     /// Sends the request, and returns the header section of the response and the connection on which the rest comes.
     pub(super) async fn make(
         self,
         endpoint: Arc<Endpoint>,
-        request: Request<RequestBody>,
+        mut request: Request<RequestBody>,
     ) -> Result<(Response<Incoming>, Lease), Failed> {
         let outstanding = Arc::clone(&endpoint).begin();
         let timeouts = self.timeouts;
@@ -60,6 +72,7 @@ impl Attempt<'_> {
             }
         };
         self.backend.connected(&endpoint);
+        self.name_host(&mut request, &endpoint);
         let spare = spare(&request, &connected);
         let received = request.body().received().map(Rc::clone);
         let sent = send(
@@ -73,35 +86,31 @@ impl Attempt<'_> {
                 let lease = Lease::new(outstanding, &self.core.pool, connected);
                 Ok((response, lease))
             }
-            Err(SendFailed::Timeout) => Err(Failed {
-                cause: Cause::ResponseTimeout,
-                request: None,
-                connected: true,
-            }),
-            Err(SendFailed::Refused(request)) => Err(Failed {
-                cause: Cause::ConnectionClosed,
-                request: Some(*request),
-                connected: true,
-            }),
+            Err(SendFailed::Timeout) => Err(Failed::connected(Cause::ResponseTimeout, None)),
+            Err(SendFailed::Refused(request)) => {
+                Err(Failed::connected(Cause::ConnectionClosed, Some(*request)))
+            }
             Err(SendFailed::Lost(error)) => {
                 let cause = cause_of(&error, received.as_deref());
                 let closed = cause == Cause::ConnectionClosed;
                 let safe = |spare: &Spare| {
                     spare.untouched() && (spare.idempotent || is_unprocessed(&error))
                 };
-                Err(Failed {
-                    request: spare
-                        .filter(|spare| closed && safe(spare))
-                        .map(|spare| spare.request),
-                    cause,
-                    connected: true,
-                })
+                let spare = spare.filter(|spare| closed && safe(spare));
+                Err(Failed::connected(cause, spare.map(|spare| spare.request)))
             }
         }
     }
 }
 
 impl Attempt<'_> {
+    // Each endpoint reads its own address, whoever was tried before.
+    fn name_host(&self, request: &mut Request<RequestBody>, endpoint: &Endpoint) {
+        if self.backend.own_host {
+            name_endpoint(request, endpoint);
+        }
+    }
+
     // A connection that closes just when the request is written leaves open whether it was processed. Where pods are
     // replaced, that is likely, and what is not idempotent could not be sent again. HTTP/2 says what was not processed.
     fn must_not_meet_an_end(&self, method: &Method) -> bool {
@@ -139,6 +148,19 @@ fn spare(request: &Request<RequestBody>, connected: &Connected) -> Option<Spare>
 // RFC 9110, section 9.2.2: "the PUT, DELETE, and safe request methods are idempotent."
 fn is_idempotent(method: &Method) -> bool {
     method.is_idempotent()
+}
+
+fn name_endpoint(request: &mut Request<RequestBody>, endpoint: &Endpoint) {
+    let address = endpoint.address.to_string();
+    if request.uri().authority().is_some() {
+        let mut parts = request.uri().clone().into_parts();
+        parts.authority = Authority::try_from(address).ok();
+        if let Ok(uri) = Uri::from_parts(parts) {
+            *request.uri_mut() = uri;
+        }
+    } else if let Ok(host) = HeaderValue::try_from(address) {
+        request.headers_mut().insert(HOST, host);
+    }
 }
 
 enum SendFailed {

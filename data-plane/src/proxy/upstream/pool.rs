@@ -20,6 +20,7 @@ use crate::cores::LocalExecutor;
 use crate::proxy::body::RequestBody;
 use crate::proxy::respond::Cause;
 use crate::proxy::upstream::places::{Place, Places};
+use crate::proxy::upstream::tls::ServerTls;
 use crate::proxy::upstream::{Connected, Sender, dial, run};
 use crate::serving::{Endpoint, EndpointAddress};
 
@@ -175,6 +176,7 @@ impl Pool {
             let http2 = slot.get_or_insert_with(|| Http2 {
                 opening: open_http2(
                     endpoint.address.clone(),
+                    endpoint.tls.clone(),
                     Arc::clone(&self.reachable),
                     limit,
                     self.places.take(),
@@ -214,12 +216,23 @@ where
 
 async fn open_http2(
     address: EndpointAddress,
+    tls: Option<ServerTls>,
     reachable: Arc<[IpNet]>,
     limit: Duration,
     place: Option<Place>,
 ) -> Result<http2::SendRequest<RequestBody>, Cause> {
     let place = place.ok_or(Cause::TooManyConnections)?;
     let stream = dial::dial(&address, &reachable, limit).await?;
+    match tls {
+        None => speak_http2(stream, place).await,
+        Some(tls) => speak_http2(tls.connect(stream, limit).await?, place).await,
+    }
+}
+
+async fn speak_http2<I>(stream: I, place: Place) -> Result<http2::SendRequest<RequestBody>, Cause>
+where
+    I: AsyncRead + AsyncWrite + Unpin + 'static,
+{
     let opened = http2::Builder::new(LocalExecutor)
         .timer(TokioTimer::new())
         .keep_alive_interval(PING_AFTER)

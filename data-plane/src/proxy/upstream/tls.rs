@@ -1,5 +1,6 @@
 //! TLS towards a server behind the edge: which certificate it has to show, and which one it is shown.
 
+use std::fmt;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use rustls::{
     ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use sluice_proto::UpstreamTls;
+use sluice_proto::{BackendProtocol, UpstreamTls};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -19,10 +20,11 @@ use tokio_rustls::client::TlsStream;
 
 use crate::proxy::respond::Cause;
 use crate::serving::provider;
+use crate::tls::ALPN_HTTP2;
 
-/// How a server is spoken to by TLS.
-#[derive(Clone, Debug)]
-pub(crate) struct ClientTls {
+/// How a server is spoken to by TLS. `Debug` does not show the key.
+#[derive(Clone)]
+pub(crate) struct ServerTls {
     config: Arc<ClientConfig>,
     name: ServerName<'static>,
 }
@@ -42,9 +44,13 @@ pub(crate) enum UnusableTls {
     Provider(#[source] Error),
 }
 
-impl ClientTls {
-    /// Makes ready what servers on this host are spoken to with.
-    pub(crate) fn new(tls: &UpstreamTls, host: &str) -> Result<Self, UnusableTls> {
+impl ServerTls {
+    /// Makes ready what servers on this host are spoken to with, by this protocol.
+    pub(crate) fn new(
+        tls: &UpstreamTls,
+        host: &str,
+        protocol: BackendProtocol,
+    ) -> Result<Self, UnusableTls> {
         let name = tls.server_name.as_deref().unwrap_or(host);
         let name = ServerName::try_from(name.to_owned())
             .map_err(|_| UnusableTls::Name(name.to_owned()))?;
@@ -57,8 +63,13 @@ impl ClientTls {
         } else {
             builder.with_root_certificates(authorities(tls)?)
         };
+        let mut config = with_own_certificate(builder, tls)?;
+        config.alpn_protocols = match protocol {
+            BackendProtocol::Http1 => vec![b"http/1.1".to_vec()],
+            BackendProtocol::H2c => vec![ALPN_HTTP2.to_vec()],
+        };
         Ok(Self {
-            config: Arc::new(with_own_certificate(builder, tls)?),
+            config: Arc::new(config),
             name,
         })
     }
@@ -77,6 +88,14 @@ impl ClientTls {
             tracing::debug!(%error, "a TLS handshake with a server has failed");
             Cause::TlsFailed
         })
+    }
+}
+
+impl fmt::Debug for ServerTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerTls")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 

@@ -42,6 +42,8 @@ fn route(host: &str, service: &str) -> Resource {
 
 fn backend(service: &str) -> Resource {
     Resource::Backend(Backend {
+        tls: None,
+        own_host: false,
         name: name(service),
         protocol: BackendProtocol::Http1,
         target: BackendTarget::Endpoints {

@@ -27,13 +27,15 @@ fn ready(last: u8, node: &str) -> sluice_proto::Endpoint {
 
 fn backend(endpoints: &[sluice_proto::Endpoint]) -> ServedBackend {
     let described = Backend {
+        tls: None,
+        own_host: false,
         name: BackendName::of_service("shop", "web", 80),
         protocol: BackendProtocol::Http1,
         target: BackendTarget::Endpoints {
             cluster_addresses: Vec::new(),
         },
     };
-    let served = ServedBackend::new(&described, Arc::default());
+    let served = ServedBackend::new(&described, Arc::default()).unwrap();
     served.set_endpoints(endpoints, "here");
     served
 }

@@ -277,6 +277,8 @@ async fn a_name_that_resolves_to_the_node_is_refused() {
         port: hidden.address.port(),
     };
     let external = Resource::Backend(sluice_proto::Backend {
+        tls: None,
+        own_host: false,
         name: name("external"),
         protocol: BackendProtocol::Http1,
         target,

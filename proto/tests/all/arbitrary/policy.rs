@@ -137,7 +137,7 @@ fn forward_auth() -> impl Strategy<Value = ForwardAuth> {
         )
 }
 
-fn tls() -> impl Strategy<Value = UpstreamTls> {
+pub(super) fn tls() -> impl Strategy<Value = UpstreamTls> {
     (
         vec(bytes(), 0..3),
         text(),

@@ -95,6 +95,8 @@ pub(crate) fn backend_with_cluster(
     cluster_addresses: Vec<SocketAddr>,
 ) -> Resource {
     Resource::Backend(Backend {
+        tls: None,
+        own_host: false,
         name: name(service),
         protocol,
         target: BackendTarget::Endpoints { cluster_addresses },

@@ -186,7 +186,11 @@ async fn the_backend_learns_of_the_user_what_the_policy_says() {
     };
     let guarded = Guarded::by([asking(change, &users)]).await;
     let right = basic("ada", "lovelace");
-    let headers = [("authorization", right.as_str()), ("x-user", "root")];
+    let headers = [
+        ("authorization", right.as_str()),
+        ("x-user", "root"),
+        ("x_user", "root"),
+    ];
     let seen = guarded.get("/", &headers).await.body;
     assert!(seen.contains("x-user: ada"), "{seen}");
     assert!(

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
-use sluice_proto::{PolicyAction, RouteTimeouts};
+use sluice_proto::{BackendProtocol, PolicyAction, RouteTimeouts};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -43,14 +43,14 @@ async fn silent() -> Backend {
     Backend::start(|_| std::future::pending()).await
 }
 
-/// A backend that sends a piece whenever a moment has passed, for ever.
-async fn endless() -> Backend {
-    Backend::start(|_| async {
+/// A backend that sends a piece whenever `pause` has passed, for ever.
+async fn endless(piece: &'static [u8], pause: Duration) -> Backend {
+    Backend::start(move |_| async move {
         let (frames, body) = channel();
         tokio::spawn(async move {
-            let piece = || Ok(Frame::data(Bytes::from_static(b"piece")));
+            let piece = || Ok(Frame::data(Bytes::from_static(piece)));
             while frames.send(piece()).await.is_ok() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                tokio::time::sleep(pause).await;
             }
         });
         Response::new(body)
@@ -165,7 +165,7 @@ async fn a_request_that_takes_too_long_in_all_is_answered_504() {
 
 #[tokio::test]
 async fn a_response_that_takes_too_long_in_all_is_cut_short() {
-    for backend in [endless().await, stuck().await] {
+    for backend in [endless(b"piece", MOMENT / 10).await, stuck().await] {
         let guarded = limited(backend, |limits| limits.request = Some(MOMENT * 4));
         for (mut client, request) in clients(&guarded).await {
             assert!(!comes_whole(&mut client, request).await);
@@ -173,6 +173,27 @@ async fn a_response_that_takes_too_long_in_all_is_cut_short() {
         let line = guarded.line("request_timeout").await;
         assert_eq!(line["status"], 200);
     }
+}
+
+// There is always more to send to it: the endpoint is never waited for.
+#[tokio::test]
+async fn a_client_that_is_slow_gets_no_more_time() {
+    let flood = endless(&[b'a'; 64 << 10], Duration::ZERO).await;
+    let mut guarded = limited(flood, |limits| limits.request = Some(MOMENT * 4));
+    // Over HTTP/2, a good deal of it waits here.
+    guarded
+        .edge
+        .apply([backend("mirror", BackendProtocol::H2c)]);
+    for (mut client, request) in clients(&guarded).await {
+        let mut body = client.send(request).await.unwrap().into_body();
+        let reading = async {
+            while let Some(Ok(_)) = body.frame().await {
+                tokio::time::sleep(MOMENT / 10).await;
+            }
+        };
+        within("the end", reading).await;
+    }
+    guarded.line("request_timeout").await;
 }
 
 #[tokio::test]
@@ -193,7 +214,7 @@ async fn what_ends_in_time_is_not_noticed() {
 async fn of_two_policies_the_later_one_holds_and_what_it_does_not_say_the_earlier_one_says() {
     let timeouts = |limits: RouteTimeouts| PolicyAction::Timeouts(limits);
     let first = RouteTimeouts {
-        response_headers: Some(MOMENT),
+        response_headers: Some(MOMENT * 4),
         request: Some(MOMENT),
         ..RouteTimeouts::default()
     };

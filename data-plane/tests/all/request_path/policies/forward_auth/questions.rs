@@ -174,6 +174,13 @@ async fn it_gets_the_body_where_the_policy_says_so_and_the_backend_does_too() {
         assert_eq!(answer.status, status);
     }
     assert_eq!(decider.last().body, "0123456789");
+    // What is announced to be too long is not waited for.
+    let mut stream = Stream::connect(address).await;
+    stream
+        .send("POST / HTTP/1.1\r\nhost: shop.example\r\ncontent-length: 11\r\n\r\n")
+        .await;
+    let head = stream.read_until("\r\n\r\n").await;
+    assert!(head.starts_with("HTTP/1.1 401 "), "{head}");
     // Nothing is something, too.
     let answer = send(address, post().body(empty()).unwrap()).await;
     assert_eq!(answer.status, 200);
@@ -231,4 +238,8 @@ async fn a_body_is_streamed_past_it_otherwise() {
     let question = decider.last();
     assert_eq!(question.body, "");
     assert_eq!(question.header("transfer-encoding"), "");
+    let request = Request::post("/").header("host", "shop.example");
+    let answer = send(guarded.edge.http(), request.body(full("whole")).unwrap()).await;
+    assert_eq!(answer.body, "whole");
+    assert_eq!(decider.last().header("content-length"), "");
 }
