@@ -214,7 +214,7 @@ mod tests {
             .changes_since(&Snapshot::default())
             .into_wire(7, 1 << 20);
         let mut delta = chunk.remove(0);
-        delta.upserted[0].key.as_mut().unwrap().kind = "policy".to_owned();
+        delta.upserted[0].key.as_mut().unwrap().kind = "plugin".to_owned();
         delta.upserted[1].version = vec![0; 16].into();
         let step = take(&mut Machine::default(), received(delta)).unwrap();
         let Step::Apply {
@@ -226,7 +226,7 @@ mod tests {
             panic!("the rest is applied");
         };
         assert!(difference.is_empty());
-        assert!(refused[0].reason.contains("\"policy\""), "{refused:?}");
+        assert!(refused[0].reason.contains("\"plugin\""), "{refused:?}");
         assert!(refused[1].reason.contains("hash"), "{refused:?}");
         let answer = Machine::applied(7, refused).message.unwrap();
         assert!(matches!(answer, Said::Nack(nack) if nack.refused.len() == 2));

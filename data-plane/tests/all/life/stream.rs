@@ -127,7 +127,7 @@ async fn what_cannot_be_accepted_is_refused_alone_and_by_name() {
         .push(resource("route", "odd", b"changed on the way", b"odd"));
     delta
         .upserted
-        .push(resource("policy", "shop/limit", b"", b""));
+        .push(resource("plugin", "shop/limit", b"", b""));
     session.say(Say::Delta(delta)).await;
     let Said::Nack(nack) = session.answer().await else {
         panic!("what is refused is no Ack");
@@ -135,7 +135,7 @@ async fn what_cannot_be_accepted_is_refused_alone_and_by_name() {
     assert_eq!(nack.generation, 8);
     let refused = [
         ("certificate", "shop/tls", "private key"),
-        ("policy", "shop/limit", "\"policy\" is not known"),
+        ("plugin", "shop/limit", "\"plugin\" is not known"),
         ("route", "odd", "not the hash"),
         ("route", &*broken_key.name, "does not decode"),
     ];
