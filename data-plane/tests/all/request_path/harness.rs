@@ -7,7 +7,7 @@ mod resources;
 mod tls;
 mod wait;
 
-pub(crate) use backend::{Backend, Body, closed_port, empty, full, text};
+pub(crate) use backend::{Backend, channel, closed_port, empty, full, push, text};
 pub(crate) use client::{Answer, Client, Stream, get, raw, send};
 pub(crate) use edge::TestEdge;
 pub(crate) use resources::*;
