@@ -5,12 +5,15 @@
 
 mod address_filter;
 mod basic_auth;
+mod body_limit;
+mod compression;
 mod concurrency_limit;
 mod header_rules;
 mod passage;
 mod pattern;
 mod rate_limit;
 mod redirect;
+mod retry;
 mod rewrite;
 mod source;
 
@@ -20,6 +23,8 @@ use sluice_proto::{Policy, PolicyAction};
 
 use crate::policy::address_filter::AddressFilter;
 use crate::policy::basic_auth::BasicAuth;
+use crate::policy::body_limit::BodyLimit;
+use crate::policy::compression::Compression;
 use crate::policy::concurrency_limit::ConcurrencyLimit;
 use crate::policy::header_rules::HeaderRules;
 use crate::policy::rate_limit::RateLimit;
@@ -29,6 +34,7 @@ use crate::policy::rewrite::Rewrite;
 pub(crate) use crate::policy::basic_auth::Checkers;
 pub(crate) use crate::policy::concurrency_limit::Permit;
 pub(crate) use crate::policy::passage::{Asked, Passage};
+pub(crate) use crate::policy::retry::Retry;
 
 /// A policy, ready to run.
 pub(crate) struct ServedPolicy {
@@ -41,10 +47,13 @@ pub(crate) struct ServedPolicy {
 enum Action {
     AddressFilter(AddressFilter),
     BasicAuth(BasicAuth),
+    BodyLimit(BodyLimit),
+    Compression(Compression),
     ConcurrencyLimit(ConcurrencyLimit),
     HeaderRules(HeaderRules),
     RateLimit(RateLimit),
     Redirect(Redirect),
+    Retry(Retry),
     Rewrite(Rewrite),
 }
 
@@ -74,6 +83,8 @@ pub(crate) enum InvalidPolicy {
         "the password of {0:?} is hashed in a way that is not known here: bcrypt ($2y$), apr1 ($apr1$) and {{SHA}} are"
     )]
     Hash(String),
+    #[error("{0:?} is not a media type; write it like \"text/html\", without parameters")]
+    MediaType(String),
     #[error("this build does not know such a policy yet")]
     Unknown,
 }
@@ -97,8 +108,13 @@ impl ServedPolicy {
                 Action::AddressFilter(AddressFilter::new(filter)?)
             }
             (PolicyAction::BasicAuth(auth), _) => Action::BasicAuth(BasicAuth::new(auth)?),
+            (PolicyAction::BodyLimit(limit), _) => Action::BodyLimit(BodyLimit::new(limit)),
+            (PolicyAction::Compression(compression), _) => {
+                Action::Compression(Compression::new(compression)?)
+            }
             (PolicyAction::HeaderRules(rules), _) => Action::HeaderRules(HeaderRules::new(rules)?),
             (PolicyAction::Redirect(redirect), _) => Action::Redirect(Redirect::new(redirect)?),
+            (PolicyAction::Retry(retry), _) => Action::Retry(Retry::new(retry)),
             (PolicyAction::Rewrite(rewrite), _) => Action::Rewrite(Rewrite::new(rewrite)?),
             _ => return Err(InvalidPolicy::Unknown),
         };
@@ -106,5 +122,13 @@ impl ServedPolicy {
             name: Arc::clone(policy.name.as_arc()),
             action,
         })
+    }
+
+    /// Returns when requests are sent again, if it says so.
+    pub(crate) const fn retry(&self) -> Option<&Retry> {
+        match &self.action {
+            Action::Retry(retry) => Some(retry),
+            _ => None,
+        }
     }
 }

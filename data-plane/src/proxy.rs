@@ -39,13 +39,14 @@ use crate::memory::Pressure;
 use crate::policy::{Asked, Passage};
 use crate::proxy::forward::{Destination, Forwarded, forward};
 use crate::proxy::respond::respond;
-use crate::proxy::response_body::ResponseBody;
 use crate::proxy::target::Target;
 use crate::serving::{Affinity, Answer, Drawn, Served, ServedRoute, Shares};
 
+pub(crate) use crate::proxy::body::RequestBody;
 pub(crate) use crate::proxy::exchange::Exchange;
 pub(crate) use crate::proxy::forwarded::address_value;
-pub(crate) use crate::proxy::respond::Cause;
+pub(crate) use crate::proxy::respond::{Cause, answer_instead};
+pub(crate) use crate::proxy::response_body::ResponseBody;
 pub(crate) use crate::proxy::upstream::{Places, Pool};
 
 /// Answers a request.
@@ -67,7 +68,7 @@ pub(crate) async fn answer(
         Ok(forwarded) => forwarded.into_response(exchange),
         Err(cause) => respond(cause, exchange),
     };
-    passage.leave(&mut response);
+    passage.leave(&mut response).await;
     let ends = response.status() != StatusCode::SWITCHING_PROTOCOLS;
     if is_http1 && ends && core.phase() != Phase::Serving {
         let close = HeaderValue::from_static("close");
@@ -120,12 +121,21 @@ async fn route_and_forward(
         host: target.host(),
         authority: target.authority().to_str().unwrap_or_default(),
     };
+    let idle = served.settings.timeouts.request_body_idle;
+    let mut request = request.map(|incoming| RequestBody::new(incoming, connection, idle));
+    exchange.take_body(request.body().received());
     passage
         .enter(&route, &asked, exchange, &mut request)
         .await?;
     let affinity = route.affinity.as_ref();
     let drawn = draw(shares, affinity, exchange, request.headers())?;
-    let destination = Destination::of(&drawn, affinity)?;
+    let backend = drawn.share.backend.as_deref();
+    let destination = Destination {
+        backend: backend.ok_or(Cause::BackendMissing)?,
+        preferred: drawn.preferred.clone(),
+        affinity,
+        retry: route.retry(),
+    };
     let settings = &served.settings;
     forward(core, settings, destination, exchange, request, upgrade).await
 }

@@ -7,12 +7,13 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use sluice_routing::ClientAddress;
 
 use crate::cores::{Core, Scheme};
 use crate::policy::Action;
-use crate::proxy::{Cause, Exchange};
+use crate::policy::compression::Accepted;
+use crate::proxy::{Cause, Exchange, RequestBody, ResponseBody, answer_instead};
 use crate::serving::ServedRoute;
 
 /// Who asks for what, as far as policies want to know.
@@ -33,20 +34,25 @@ pub(crate) struct Passage {
     passed: Option<Passed>,
 }
 
-struct Passed {
+/// What responses want to know of their requests.
+pub(super) struct Passed {
     route: Arc<ServedRoute>,
     count: usize,
     scheme: Scheme,
+    /// Whether the response has no body whatever its headers say.
+    pub(super) is_head: bool,
+    /// As the client said it, whatever policies have made of the header.
+    pub(super) accepted: Accepted,
 }
 
 impl Passage {
     /// Takes a request through the policies of its route; as the error, what one of them has against it.
-    pub(crate) async fn enter<B>(
+    pub(crate) async fn enter(
         &mut self,
         route: &Arc<ServedRoute>,
         asked: &Asked<'_>,
         exchange: &mut Exchange,
-        request: &mut Request<B>,
+        request: &mut Request<RequestBody>,
     ) -> Result<(), Cause> {
         if route.policies.is_empty() {
             return Ok(());
@@ -55,6 +61,8 @@ impl Passage {
             route: Arc::clone(route),
             count: 0,
             scheme: asked.scheme,
+            is_head: *request.method() == Method::HEAD,
+            accepted: Accepted::of(request.headers()),
         });
         for policy in &route.policies {
             let admitted = policy.action.admit(asked, exchange, request).await;
@@ -68,26 +76,30 @@ impl Passage {
     }
 
     /// Takes its response back.
-    pub(crate) fn leave<B>(self, response: &mut Response<B>) {
+    pub(crate) async fn leave(self, response: &mut Response<ResponseBody>) {
         let Some(passed) = self.passed else {
             return;
         };
         for policy in passed.route.policies[..passed.count].iter().rev() {
-            policy.action.release(passed.scheme, response);
+            if let Err(cause) = policy.action.release(&passed, response).await {
+                answer_instead(response, &policy.name, cause);
+            }
         }
     }
 }
 
 impl Action {
-    async fn admit<B>(
+    async fn admit(
         &self,
         asked: &Asked<'_>,
         exchange: &mut Exchange,
-        request: &mut Request<B>,
+        request: &mut Request<RequestBody>,
     ) -> Result<(), Cause> {
         match self {
             Self::AddressFilter(filter) => filter.admit(asked),
             Self::BasicAuth(auth) => auth.admit(asked, exchange, request.headers_mut()).await,
+            Self::BodyLimit(limit) => limit.admit(request.body()),
+            Self::Compression(_) => Ok(()),
             Self::ConcurrencyLimit(limit) => {
                 let permit = limit.admit(asked, request.headers())?;
                 exchange.hold(permit);
@@ -96,13 +108,25 @@ impl Action {
             Self::HeaderRules(rules) => rules.admit(asked, request.headers_mut()),
             Self::RateLimit(limit) => limit.admit(asked, request.headers()).await,
             Self::Redirect(redirect) => redirect.admit(asked, request),
+            Self::Retry(retry) => {
+                retry.admit(request);
+                Ok(())
+            }
             Self::Rewrite(rewrite) => rewrite.admit(request),
         }
     }
 
-    fn release<B>(&self, scheme: Scheme, response: &mut Response<B>) {
-        if let Self::HeaderRules(rules) = self {
-            rules.release(scheme, response.headers_mut());
+    async fn release(
+        &self,
+        passed: &Passed,
+        response: &mut Response<ResponseBody>,
+    ) -> Result<(), Cause> {
+        match self {
+            Self::BodyLimit(limit) => limit.release(passed, response.body_mut())?,
+            Self::Compression(compression) => compression.release(passed, response).await,
+            Self::HeaderRules(rules) => rules.release(passed.scheme, response.headers_mut()),
+            _ => {}
         }
+        Ok(())
     }
 }

@@ -1,7 +1,9 @@
-//! A client's body on its way to an endpoint: streamed, watched for pauses, and given back while nothing was taken of it.
+//! A client's body on its way to an endpoint: streamed, watched for pauses and size, and read once more for another try
+//! while that is possible: nothing was taken of it, or what was taken is kept.
 
-use std::cell::{Cell, RefCell};
-use std::future::Future;
+mod kept;
+mod received;
+
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -10,38 +12,27 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::cores::ClientConnection;
+use crate::proxy::body::kept::length;
+
+pub(super) use crate::proxy::body::received::{BodyFailure, ReceivedBody};
 
 /// A client's body, as it is sent to an endpoint.
 pub(crate) enum RequestBody {
     /// None.
     Empty,
-    /// As it comes. Shared, so that another try can have it while nothing was taken of it.
-    Streamed(Rc<ReceivedBody>),
+    /// As it comes.
+    Streamed(Reading),
 }
 
-/// What has come of a client's body.
-pub(crate) struct ReceivedBody {
-    incoming: RefCell<Incoming>,
-    bytes: Cell<u64>,
-    taken: Cell<bool>,
-    waiting: Cell<bool>,
-    failure: Cell<Option<BodyFailure>>,
-    idle: Duration,
-    timer: RefCell<Option<Pin<Box<Sleep>>>>,
-    last_piece: Cell<Instant>,
-    connection: Rc<ClientConnection>,
-}
-
-/// Why a client's body did not come whole: the client is at fault.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub(crate) enum BodyFailure {
-    #[error("the client's body is incomplete")]
-    Incomplete,
-    #[error("the client's body did not come in time")]
-    Timeout,
+/// One reading of what comes of a client's body, from its beginning.
+pub(crate) struct Reading {
+    received: Rc<ReceivedBody>,
+    // 0 until it begins.
+    number: u32,
+    pieces: usize,
+    bytes: u64,
 }
 
 impl RequestBody {
@@ -54,97 +45,80 @@ impl RequestBody {
         if incoming.is_end_stream() {
             return Self::Empty;
         }
-        Self::Streamed(Rc::new(ReceivedBody {
-            incoming: RefCell::new(incoming),
-            bytes: Cell::new(0),
-            taken: Cell::new(false),
-            waiting: Cell::new(false),
-            failure: Cell::new(None),
-            idle,
-            timer: RefCell::new(None),
-            last_piece: Cell::new(Instant::now()),
-            connection: Rc::clone(connection),
-        }))
+        let received = ReceivedBody::new(incoming, connection, idle);
+        Self::Streamed(Reading::of(&Rc::new(received)))
+    }
+
+    /// Lets it be so many bytes long; more is a failure of the client's.
+    pub(crate) fn limit(&self, most: u64) {
+        if let Self::Streamed(reading) = self {
+            reading.received.limit(most);
+        }
+    }
+
+    /// Keeps what is taken of it, so that another try can have it, unless it is more than so many bytes.
+    pub(crate) fn keep(&self, most: u64) {
+        if let Self::Streamed(reading) = self {
+            reading.received.keep(most);
+        }
+    }
+
+    /// Has nobody else read it from now on: a connection that was given up may not have noticed yet.
+    pub(super) fn begin(&mut self) {
+        if let Self::Streamed(reading) = self {
+            reading.number = reading.received.begin();
+        }
     }
 
     /// Returns what has come, if there is a body.
     pub(super) fn received(&self) -> Option<&Rc<ReceivedBody>> {
         match self {
             Self::Empty => None,
-            Self::Streamed(received) => Some(received),
+            Self::Streamed(reading) => Some(&reading.received),
         }
     }
 
-    /// Returns the same body once more, for another try, if nothing was taken of it.
+    /// Returns the same body from its beginning, for another try, if it can still be had.
     pub(super) fn again(&self) -> Option<Self> {
         match self {
             Self::Empty => Some(Self::Empty),
-            Self::Streamed(received) => {
-                (!received.taken.get()).then(|| Self::Streamed(Rc::clone(received)))
+            Self::Streamed(reading) => {
+                let received = &reading.received;
+                received
+                    .is_whole()
+                    .then(|| Self::Streamed(Reading::of(received)))
             }
         }
     }
 }
 
-impl ReceivedBody {
-    pub(super) fn bytes(&self) -> u64 {
-        self.bytes.get()
-    }
-
-    pub(super) fn failure(&self) -> Option<BodyFailure> {
-        self.failure.get()
-    }
-
-    /// Returns whether the client owes the next piece.
-    pub(super) fn is_waiting(&self) -> bool {
-        self.waiting.get()
-    }
-
-    /// Returns when the last piece came.
-    pub(super) fn last_piece(&self) -> Instant {
-        self.last_piece.get()
-    }
-
-    fn poll_frame(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFailure>>> {
-        let mut incoming = self.incoming.borrow_mut();
-        match Pin::new(&mut *incoming).poll_frame(cx) {
-            Poll::Ready(frame) => {
-                if frame.is_none() || incoming.is_end_stream() {
-                    self.connection.set_unread(false);
-                }
-                self.waiting.set(false);
-                self.taken.set(true);
-                self.last_piece.set(Instant::now());
-                match &frame {
-                    Some(Ok(frame)) => {
-                        let length = frame.data_ref().map_or(0, Bytes::len);
-                        self.bytes.set(self.bytes.get() + length as u64);
-                    }
-                    Some(Err(_)) => self.failure.set(Some(BodyFailure::Incomplete)),
-                    None => {}
-                }
-                Poll::Ready(frame.map(|frame| frame.map_err(|_| BodyFailure::Incomplete)))
-            }
-            Poll::Pending => self.poll_timer(cx),
+impl Reading {
+    fn of(received: &Rc<ReceivedBody>) -> Self {
+        Self {
+            received: Rc::clone(received),
+            number: 0,
+            pieces: 0,
+            bytes: 0,
         }
     }
 
-    fn poll_timer<T>(&self, cx: &mut Context<'_>) -> Poll<Option<Result<T, BodyFailure>>> {
-        if !self.waiting.replace(true) {
-            self.last_piece.set(Instant::now());
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyFailure>>> {
+        let received = &self.received;
+        if !received.is_current(self.number) {
+            return Poll::Ready(Some(Err(BodyFailure::ReadAnew)));
         }
-        let mut timer = self.timer.borrow_mut();
-        let due = self.last_piece.get() + self.idle;
-        let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
-        // Moved only when it fires: most pieces come long before.
-        while timer.as_mut().poll(cx).is_ready() {
-            if Instant::now() >= due {
-                self.failure.set(Some(BodyFailure::Timeout));
-                return Poll::Ready(Some(Err(BodyFailure::Timeout)));
-            }
-            timer.as_mut().reset(due);
+        let polled = match received.kept(self.pieces) {
+            Some(frame) => Poll::Ready(Some(Ok(frame))),
+            None => received.poll_frame(cx),
+        };
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            self.pieces += 1;
+            self.bytes += length(frame);
         }
-        Poll::Pending
+        polled
     }
 }
 
@@ -153,26 +127,40 @@ impl Body for RequestBody {
     type Error = BodyFailure;
 
     fn poll_frame(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyFailure>>> {
-        match &*self {
+        match &mut *self {
             Self::Empty => Poll::Ready(None),
-            Self::Streamed(received) => received.poll_frame(cx),
+            Self::Streamed(reading) => reading.poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
-            Self::Streamed(received) => received.incoming.borrow().is_end_stream(),
+            Self::Streamed(reading) => {
+                let received = &reading.received;
+                received.has_ended() && received.kept(reading.pieces).is_none()
+            }
         }
     }
 
+    // What has come and was not read this time is kept.
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
-            Self::Streamed(received) => received.incoming.borrow().size_hint(),
+            Self::Streamed(reading) => {
+                let received = &reading.received;
+                let kept = received.bytes() - reading.bytes;
+                let to_come = received.size_hint();
+                let mut whole = SizeHint::new();
+                whole.set_lower(kept + to_come.lower());
+                if let Some(upper) = to_come.upper() {
+                    whole.set_upper(kept + upper);
+                }
+                whole
+            }
         }
     }
 }

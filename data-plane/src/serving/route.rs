@@ -8,7 +8,7 @@ use sluice_routing::Routed;
 
 use crate::clock::unix_s;
 use crate::metrics::RouteCounters;
-use crate::policy::ServedPolicy;
+use crate::policy::{Retry, ServedPolicy};
 use crate::serving::affinity::Affinity;
 use crate::serving::backend::ServedBackend;
 use crate::serving::endpoint::Endpoint;
@@ -77,6 +77,11 @@ impl ServedRoute {
             policies,
             certificate_ends_unix_s,
         }
+    }
+
+    /// Returns when its requests are sent again, if a policy says so; of several, the last one.
+    pub(crate) fn retry(&self) -> Option<&Retry> {
+        self.policies.iter().rev().find_map(|policy| policy.retry())
     }
 
     /// Returns whether its certificate was kept beyond its Secret and has ended since.

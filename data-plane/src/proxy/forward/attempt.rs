@@ -87,7 +87,7 @@ impl Attempt<'_> {
                 let cause = cause_of(&error, received.as_deref());
                 let closed = cause == Cause::ConnectionClosed;
                 let safe = |spare: &Spare| {
-                    spare.untouched() && (spare.idempotent || is_unprocessed(&error))
+                    spare.is_whole() && (spare.idempotent || is_unprocessed(&error))
                 };
                 Err(Failed {
                     request: spare
@@ -118,7 +118,7 @@ struct Spare {
 }
 
 impl Spare {
-    fn untouched(&self) -> bool {
+    fn is_whole(&self) -> bool {
         self.request.body().again().is_some()
     }
 }
@@ -130,15 +130,20 @@ fn spare(request: &Request<RequestBody>, connected: &Connected) -> Option<Spare>
     if !connected.is_reused() || !(idempotent || connected.is_http2()) {
         return None;
     }
+    Some(Spare {
+        request: copy(request)?,
+        idempotent,
+    })
+}
+
+/// Returns a request once more, if its body can be had.
+pub(super) fn copy(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
     let mut copy = Request::new(request.body().again()?);
     *copy.method_mut() = request.method().clone();
     *copy.uri_mut() = request.uri().clone();
     *copy.version_mut() = request.version();
     *copy.headers_mut() = request.headers().clone();
-    Some(Spare {
-        request: copy,
-        idempotent,
-    })
+    Some(copy)
 }
 
 // RFC 9110, section 9.2.2: "the PUT, DELETE, and safe request methods are idempotent."
@@ -155,10 +160,11 @@ enum SendFailed {
 
 async fn send(
     connected: &mut Connected,
-    request: Request<RequestBody>,
+    mut request: Request<RequestBody>,
     received: Option<&ReceivedBody>,
     limit: Duration,
 ) -> Result<Response<Incoming>, SendFailed> {
+    request.body_mut().begin();
     let mut sending = std::pin::pin!(connected.send(request));
     let mut due = Instant::now() + limit;
     loop {
@@ -184,7 +190,8 @@ fn cause_of(error: &hyper::Error, received: Option<&ReceivedBody>) -> Cause {
     match received.and_then(ReceivedBody::failure) {
         Some(BodyFailure::Incomplete) => Cause::RequestBodyIncomplete,
         Some(BodyFailure::Timeout) => Cause::RequestBodyTimeout,
+        Some(BodyFailure::TooLarge) => Cause::RequestBodyTooLarge,
         None if error.is_parse() || error.is_parse_too_large() => Cause::ResponseMalformed,
-        None => Cause::ConnectionClosed,
+        None | Some(BodyFailure::ReadAnew) => Cause::ConnectionClosed,
     }
 }

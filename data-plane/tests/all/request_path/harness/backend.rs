@@ -145,6 +145,13 @@ pub(crate) async fn push(frames: &Frames, piece: impl Into<Bytes>) {
     frames.send(Ok(Frame::data(piece.into()))).await.unwrap();
 }
 
+/// Returns a body of no announced length that is made of these pieces.
+pub(crate) fn pieces(pieces: impl IntoIterator<Item = impl Into<Bytes>>) -> Body {
+    let frames = pieces.into_iter().map(|piece| Frame::data(piece.into()));
+    let frames: Vec<_> = frames.map(Ok::<_, Infallible>).collect();
+    StreamBody::new(tokio_stream::iter(frames)).boxed()
+}
+
 /// Returns an address at which nobody listens: a connection to it is refused. It is not among the ports that the kernel
 /// gives to whoever wants any, so no other test comes to listen there.
 pub(crate) async fn closed_port() -> SocketAddr {
