@@ -5,7 +5,9 @@
 
 mod address_filter;
 mod basic_auth;
+mod body_limit;
 mod client_certificate;
+mod compression;
 mod concurrency_limit;
 mod cors;
 mod forward_auth;
@@ -14,6 +16,7 @@ mod passage;
 mod pattern;
 mod rate_limit;
 mod redirect;
+mod retry;
 mod rewrite;
 mod source;
 mod timeouts;
@@ -25,7 +28,9 @@ use sluice_proto::{Policy, PolicyAction};
 
 use crate::policy::address_filter::AddressFilter;
 use crate::policy::basic_auth::BasicAuth;
+use crate::policy::body_limit::BodyLimit;
 use crate::policy::client_certificate::ClientCertificate;
+use crate::policy::compression::Compression;
 use crate::policy::concurrency_limit::ConcurrencyLimit;
 use crate::policy::cors::Cors;
 use crate::policy::forward_auth::ForwardAuth;
@@ -39,6 +44,7 @@ use crate::proxy::InvalidService;
 pub(crate) use crate::policy::basic_auth::Checkers;
 pub(crate) use crate::policy::concurrency_limit::Permit;
 pub(crate) use crate::policy::passage::{Asked, Passage};
+pub(crate) use crate::policy::retry::Retry;
 pub(crate) use crate::policy::timeouts::RouteTimeouts;
 
 /// A policy, ready to run.
@@ -53,17 +59,20 @@ enum Action {
     AddressFilter(AddressFilter),
     BasicAuth(BasicAuth),
     ClientCertificate(ClientCertificate),
+    BodyLimit(BodyLimit),
+    Compression(Compression),
     ConcurrencyLimit(ConcurrencyLimit),
     Cors(Cors),
     ForwardAuth(Box<ForwardAuth>),
     HeaderRules(HeaderRules),
     RateLimit(RateLimit),
     Redirect(Redirect),
+    Retry(Retry),
     Rewrite(Rewrite),
     Timeouts(sluice_proto::RouteTimeouts),
 }
 
-/// Why a policy cannot be served: whoever wrote it is at fault, or the control plane knows more kinds than this build.
+/// Why a policy cannot be served: whoever wrote it is at fault.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InvalidPolicy {
     #[error("{0:?} is not a header's name")]
@@ -99,8 +108,10 @@ pub(crate) enum InvalidPolicy {
     Authorities(#[source] rustls::client::VerifierBuilderError),
     #[error(transparent)]
     Service(#[from] InvalidService),
-    #[error("this build does not know such a policy yet")]
-    Unknown,
+    #[error("{0:?} is not a media type; write it like \"text/html\", without parameters")]
+    MediaType(String),
+    #[error("it names no user")]
+    NoUser,
 }
 
 impl ServedPolicy {
@@ -129,11 +140,15 @@ impl ServedPolicy {
             (PolicyAction::ClientCertificate(certificate), _) => {
                 Action::ClientCertificate(ClientCertificate::new(certificate)?)
             }
+            (PolicyAction::BodyLimit(limit), _) => Action::BodyLimit(BodyLimit::new(limit)),
+            (PolicyAction::Compression(compression), _) => {
+                Action::Compression(Compression::new(compression)?)
+            }
             (PolicyAction::HeaderRules(rules), _) => Action::HeaderRules(HeaderRules::new(rules)?),
             (PolicyAction::Redirect(redirect), _) => Action::Redirect(Redirect::new(redirect)?),
+            (PolicyAction::Retry(retry), _) => Action::Retry(Retry::new(retry)),
             (PolicyAction::Rewrite(rewrite), _) => Action::Rewrite(Rewrite::new(rewrite)?),
             (PolicyAction::Timeouts(timeouts), _) => Action::Timeouts(*timeouts),
-            _ => return Err(InvalidPolicy::Unknown),
         };
         Ok(Self {
             name: Arc::clone(policy.name.as_arc()),
@@ -146,6 +161,14 @@ impl ServedPolicy {
         match &self.action {
             Action::ClientCertificate(certificate) => certificate.authorities(),
             _ => &[],
+        }
+    }
+
+    /// Returns when requests are sent again, if it says so.
+    pub(crate) const fn retry(&self) -> Option<&Retry> {
+        match &self.action {
+            Action::Retry(retry) => Some(retry),
+            _ => None,
         }
     }
 }

@@ -46,7 +46,6 @@ use crate::memory::Pressure;
 use crate::policy::{Asked, Passage};
 use crate::proxy::forward::{Destination, Forwarded, forward};
 use crate::proxy::respond::respond;
-use crate::proxy::response_body::ResponseBody;
 use crate::proxy::target::Target;
 use crate::serving::{Affinity, Answer, Drawn, Served, ServedRoute, Shares};
 
@@ -54,7 +53,8 @@ pub(crate) use crate::proxy::body::{NotKept, RequestBody};
 pub(crate) use crate::proxy::exchange::Exchange;
 pub(crate) use crate::proxy::forwarded::address_value;
 pub(crate) use crate::proxy::headers::remove_connection_headers;
-pub(crate) use crate::proxy::respond::{Cause, Given};
+pub(crate) use crate::proxy::respond::{Cause, Given, answer_instead};
+pub(crate) use crate::proxy::response_body::ResponseBody;
 pub(crate) use crate::proxy::subrequest::{InvalidService, Patience, Service, Unanswered};
 pub(crate) use crate::proxy::upstream::{Places, Pool, ServerTls, UnusableTls};
 
@@ -77,7 +77,7 @@ pub(crate) async fn answer(
         Ok(forwarded) => forwarded.into_response(exchange),
         Err(cause) => respond(cause, exchange),
     };
-    passage.leave(&mut response);
+    passage.leave(&mut response).await;
     let ends = response.status() != StatusCode::SWITCHING_PROTOCOLS;
     if is_http1 && ends && core.phase() != Phase::Serving {
         let close = HeaderValue::from_static("close");
@@ -144,7 +144,7 @@ async fn route_and_forward(
         passage.enter(route, &asked, exchange, &mut request).await?;
         let affinity = route.affinity.as_ref();
         let drawn = draw(shares, affinity, exchange, request.headers())?;
-        let destination = Destination::of(&drawn, affinity)?;
+        let destination = Destination::of(&drawn, affinity, route.retry())?;
         forward(core, &timeouts, destination, exchange, request, upgrade).await
     };
     by(due, pin!(forwarding)).await

@@ -48,7 +48,7 @@ impl BasicAuth {
             hashes.push((credential.user.clone(), hash));
         }
         let dummy = hashes.first().map(|(_, hash)| hash.clone());
-        let dummy = dummy.ok_or(InvalidPolicy::Unknown)?;
+        let dummy = dummy.ok_or(InvalidPolicy::NoUser)?;
         let realm: String = (auth.realm.chars())
             .filter(|character| !character.is_control() && !matches!(character, '"' | '\\'))
             .collect();

@@ -67,7 +67,7 @@ impl ForwardAuth {
         let Some(most) = self.body_bytes else {
             return Ok(RequestBody::Empty);
         };
-        let kept = body.keep(most).await;
+        let kept = body.read(most).await;
         kept.map_err(|not| match not {
             NotKept::TooLarge => Cause::AuthBodyTooLarge,
             NotKept::Failed(cause) => cause,

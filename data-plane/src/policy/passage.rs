@@ -8,13 +8,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::header::ORIGIN;
-use http::{HeaderValue, Request, Response, Uri};
+use http::{HeaderValue, Method, Request, Response, Uri};
 use sluice_routing::ClientAddress;
 
 use crate::cores::{ClientConnection, Core, Scheme};
 use crate::policy::Action;
+use crate::policy::compression::Accepted;
 use crate::policy::forward_auth::Cookies;
-use crate::proxy::{Cause, Exchange, RequestBody};
+use crate::proxy::{Cause, Exchange, RequestBody, ResponseBody, answer_instead};
 use crate::serving::ServedRoute;
 
 /// Who asks for what, as far as policies want to know.
@@ -38,13 +39,18 @@ pub(crate) struct Passage {
     passed: Option<Passed>,
 }
 
-struct Passed {
+/// What responses want to know of their requests.
+pub(super) struct Passed {
     route: Arc<ServedRoute>,
     count: usize,
     scheme: Scheme,
     origin: Option<HeaderValue>,
     // Those of each policy that has some, by its place.
     cookies: Vec<(usize, Cookies)>,
+    /// Whether the response has no body whatever its headers say.
+    pub(super) is_head: bool,
+    /// As the client said it, whatever policies have made of the header.
+    pub(super) accepted: Accepted,
 }
 
 impl Passage {
@@ -65,6 +71,8 @@ impl Passage {
             scheme: asked.scheme,
             origin: request.headers().get(ORIGIN).cloned(),
             cookies: Vec::new(),
+            is_head: *request.method() == Method::HEAD,
+            accepted: Accepted::of(request.headers()),
         });
         for policy in &route.policies {
             let admitted = policy.action.admit(asked, passed, exchange, request).await;
@@ -78,13 +86,15 @@ impl Passage {
     }
 
     /// Takes its response back.
-    pub(crate) fn leave<B>(self, response: &mut Response<B>) {
+    pub(crate) async fn leave(self, response: &mut Response<ResponseBody>) {
         let Some(passed) = self.passed else {
             return;
         };
         let policies = passed.route.policies[..passed.count].iter();
         for (place, policy) in policies.enumerate().rev() {
-            policy.action.release(&passed, place, response);
+            if let Err(cause) = policy.action.release(&passed, place, response).await {
+                answer_instead(response, &policy.name, cause);
+            }
         }
     }
 }
@@ -101,6 +111,8 @@ impl Action {
             Self::AddressFilter(filter) => filter.admit(asked),
             Self::BasicAuth(auth) => auth.admit(asked, exchange, request.headers_mut()).await,
             Self::ClientCertificate(certificate) => certificate.admit(asked, request.headers_mut()),
+            Self::BodyLimit(limit) => limit.admit(request.body()),
+            Self::Compression(_) => Ok(()),
             Self::ConcurrencyLimit(limit) => {
                 let permit = limit.admit(asked, request.headers())?;
                 exchange.hold(permit);
@@ -115,14 +127,25 @@ impl Action {
             Self::HeaderRules(rules) => rules.admit(asked, request.headers_mut()),
             Self::RateLimit(limit) => limit.admit(asked, request.headers()).await,
             Self::Redirect(redirect) => redirect.admit(asked, request),
+            Self::Retry(retry) => {
+                retry.admit(request);
+                Ok(())
+            }
             Self::Rewrite(rewrite) => rewrite.admit(request),
             // The route has them.
             Self::Timeouts(_) => Ok(()),
         }
     }
 
-    fn release<B>(&self, passed: &Passed, place: usize, response: &mut Response<B>) {
+    async fn release(
+        &self,
+        passed: &Passed,
+        place: usize,
+        response: &mut Response<ResponseBody>,
+    ) -> Result<(), Cause> {
         match self {
+            Self::BodyLimit(limit) => limit.release(passed, response.body_mut())?,
+            Self::Compression(compression) => compression.release(passed, response).await,
             Self::Cors(cors) => cors.release(passed.origin.as_ref(), response.headers_mut()),
             Self::ForwardAuth(auth) => {
                 let own = passed.cookies.iter().filter(|(of, _)| *of == place);
@@ -131,5 +154,6 @@ impl Action {
             Self::HeaderRules(rules) => rules.release(passed.scheme, response.headers_mut()),
             _ => {}
         }
+        Ok(())
     }
 }

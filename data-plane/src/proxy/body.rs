@@ -1,85 +1,51 @@
-//! A client's body on its way to an endpoint: streamed, watched for pauses, and given back while nothing was taken of it;
-//! or kept whole, where a policy has to read it first.
+//! A client's body on its way to an endpoint: streamed, watched for pauses and size, and read once more for another try
+//! while that is possible: nothing was taken of it, or what was taken is kept.
 
-use std::cell::{Cell, RefCell};
-use std::future::{Future, poll_fn};
+mod kept;
+mod received;
+
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Request};
+use bytes::Bytes;
+use http::Request;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::cores::ClientConnection;
+use crate::proxy::body::kept::length;
 use crate::proxy::respond::Cause;
+
+pub(super) use crate::proxy::body::received::{BodyFailure, ReceivedBody};
 
 /// A client's body, as it is sent to an endpoint.
 pub(crate) enum RequestBody {
     /// None.
     Empty,
-    /// As it comes. Shared, so that another try can have it while nothing was taken of it.
-    Streamed(Rc<ReceivedBody>),
-    /// Whole, for it was kept until somebody else had read it.
-    Kept(Kept),
+    /// As it comes.
+    Streamed(Reading),
 }
 
-/// A client's body that has come whole, and what is still to be sent of it.
-pub(crate) struct Kept {
-    whole: Rc<Whole>,
-    data: Option<Bytes>,
-    trailers: Option<HeaderMap>,
-}
-
-struct Whole {
-    data: Bytes,
-    trailers: Option<HeaderMap>,
+/// One reading of what comes of a client's body, from its beginning.
+pub(crate) struct Reading {
     received: Rc<ReceivedBody>,
+    // 0 until it begins.
+    number: u32,
+    pieces: usize,
+    bytes: u64,
 }
 
-/// What has come of a client's body.
-pub(crate) struct ReceivedBody {
-    incoming: RefCell<Incoming>,
-    bytes: Cell<u64>,
-    taken: Cell<bool>,
-    waiting: Cell<bool>,
-    failure: Cell<Option<BodyFailure>>,
-    idle: Duration,
-    timer: RefCell<Option<Pin<Box<Sleep>>>>,
-    last_piece: Cell<Instant>,
-    connection: Rc<ClientConnection>,
-}
-
-/// Why a client's body did not come whole: the client is at fault.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub(crate) enum BodyFailure {
-    #[error("the client's body is incomplete")]
-    Incomplete,
-    #[error("the client's body did not come in time")]
-    Timeout,
-}
-
-/// Why a client's body cannot be kept.
+/// Why a client's body cannot be read before it is sent on.
 #[derive(Debug)]
 pub(crate) enum NotKept {
     TooLarge,
     Failed(Cause),
 }
 
-impl BodyFailure {
-    /// Returns what the client is answered.
-    pub(super) const fn cause(self) -> Cause {
-        match self {
-            Self::Incomplete => Cause::RequestBodyIncomplete,
-            Self::Timeout => Cause::RequestBodyTimeout,
-        }
-    }
-}
-
-/// Returns a request once more, for another try, if nothing was taken of its body or it was kept.
+/// Returns a request once more, for another try, if its body can still be had.
 pub(super) fn again(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
     let mut copy = Request::new(request.body().again()?);
     *copy.method_mut() = request.method().clone();
@@ -99,150 +65,100 @@ impl RequestBody {
         if incoming.is_end_stream() {
             return Self::Empty;
         }
-        Self::Streamed(Rc::new(ReceivedBody {
-            incoming: RefCell::new(incoming),
-            bytes: Cell::new(0),
-            taken: Cell::new(false),
-            waiting: Cell::new(false),
-            failure: Cell::new(None),
-            idle,
-            timer: RefCell::new(None),
-            last_piece: Cell::new(Instant::now()),
-            connection: Rc::clone(connection),
-        }))
+        let received = ReceivedBody::new(incoming, connection, idle);
+        Self::Streamed(Reading::of(&Rc::new(received)))
+    }
+
+    /// Lets it be so many bytes long; more is a failure of the client's.
+    pub(crate) fn limit(&self, most: u64) {
+        if let Self::Streamed(reading) = self {
+            reading.received.limit(most);
+        }
+    }
+
+    /// Keeps what is taken of it, so that another try can have it, unless it is more than so many bytes.
+    pub(crate) fn keep(&self, most: u64) {
+        if let Self::Streamed(reading) = self {
+            reading.received.keep(most);
+        }
+    }
+
+    /// Reads it whole and keeps it, so that it can be sent more than once, if it is no longer than so many bytes.
+    pub(crate) async fn read(&mut self, most: u64) -> Result<(), NotKept> {
+        let Self::Streamed(reading) = self else {
+            return Ok(());
+        };
+        let received = Rc::clone(&reading.received);
+        received.keep(most);
+        while self.size_hint().lower() <= most {
+            let Some(frame) = poll_fn(|cx| Pin::new(&mut *self).poll_frame(cx)).await else {
+                *self = self.again().ok_or(NotKept::TooLarge)?;
+                return Ok(());
+            };
+            frame.map_err(|failure| NotKept::Failed(failure.cause()))?;
+            if received.bytes() > most {
+                break;
+            }
+        }
+        Err(NotKept::TooLarge)
+    }
+
+    /// Has nobody else read it from now on: a connection that was given up may not have noticed yet.
+    pub(super) fn begin(&mut self) {
+        if let Self::Streamed(reading) = self {
+            reading.number = reading.received.begin();
+        }
     }
 
     /// Returns what has come, if there is a body.
     pub(super) fn received(&self) -> Option<&Rc<ReceivedBody>> {
         match self {
             Self::Empty => None,
-            Self::Streamed(received) => Some(received),
-            Self::Kept(kept) => Some(&kept.whole.received),
+            Self::Streamed(reading) => Some(&reading.received),
         }
     }
 
-    /// Reads it whole, so that it can be sent more than once, if it is not longer than this.
-    pub(crate) async fn keep(&mut self, most: u64) -> Result<(), NotKept> {
-        if self.size_hint().lower() > most {
-            return Err(NotKept::TooLarge);
-        }
-        let Self::Streamed(received) = self else {
-            return Ok(());
-        };
-        let (mut data, mut trailers) = (BytesMut::new(), None);
-        while let Some(frame) = poll_fn(|cx| received.poll_frame(cx)).await {
-            let frame = frame.map_err(|failure| NotKept::Failed(failure.cause()))?;
-            match frame.into_data() {
-                Ok(piece) if (data.len() + piece.len()) as u64 > most => {
-                    return Err(NotKept::TooLarge);
-                }
-                Ok(piece) => data.extend_from_slice(&piece),
-                Err(frame) => trailers = frame.into_trailers().ok(),
-            }
-        }
-        let whole = Whole {
-            data: data.freeze(),
-            trailers,
-            received: Rc::clone(received),
-        };
-        *self = Self::Kept(Kept::of(&Rc::new(whole)));
-        Ok(())
-    }
-
-    /// Returns the same body once more, for another try, if nothing was taken of it or it was kept.
+    /// Returns the same body from its beginning, for another try, if it can still be had.
     pub(crate) fn again(&self) -> Option<Self> {
         match self {
             Self::Empty => Some(Self::Empty),
-            Self::Streamed(received) => {
-                (!received.taken.get()).then(|| Self::Streamed(Rc::clone(received)))
+            Self::Streamed(reading) => {
+                let received = &reading.received;
+                received
+                    .is_whole()
+                    .then(|| Self::Streamed(Reading::of(received)))
             }
-            Self::Kept(kept) => Some(Self::Kept(Kept::of(&kept.whole))),
         }
     }
 }
 
-impl Kept {
-    fn of(whole: &Rc<Whole>) -> Self {
+impl Reading {
+    fn of(received: &Rc<ReceivedBody>) -> Self {
         Self {
-            whole: Rc::clone(whole),
-            data: Some(whole.data.clone()).filter(|data| !data.is_empty()),
-            trailers: whole.trailers.clone(),
+            received: Rc::clone(received),
+            number: 0,
+            pieces: 0,
+            bytes: 0,
         }
     }
 
-    fn frame(&mut self) -> Option<Frame<Bytes>> {
-        let data = self.data.take().map(Frame::data);
-        data.or_else(|| self.trailers.take().map(Frame::trailers))
-    }
-
-    // A body with a length has no place for trailers.
-    fn size_hint(&self) -> SizeHint {
-        match &self.trailers {
-            None => SizeHint::with_exact(self.data.as_ref().map_or(0, Bytes::len) as u64),
-            Some(_) => SizeHint::new(),
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyFailure>>> {
+        let received = &self.received;
+        if !received.is_current(self.number) {
+            return Poll::Ready(Some(Err(BodyFailure::ReadAnew)));
         }
-    }
-}
-
-impl ReceivedBody {
-    pub(super) fn bytes(&self) -> u64 {
-        self.bytes.get()
-    }
-
-    pub(super) fn failure(&self) -> Option<BodyFailure> {
-        self.failure.get()
-    }
-
-    /// Returns whether the client owes the next piece.
-    pub(super) fn is_waiting(&self) -> bool {
-        self.waiting.get()
-    }
-
-    /// Returns when the last piece came.
-    pub(super) fn last_piece(&self) -> Instant {
-        self.last_piece.get()
-    }
-
-    fn poll_frame(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFailure>>> {
-        let mut incoming = self.incoming.borrow_mut();
-        match Pin::new(&mut *incoming).poll_frame(cx) {
-            Poll::Ready(frame) => {
-                if frame.is_none() || incoming.is_end_stream() {
-                    self.connection.set_unread(false);
-                }
-                self.waiting.set(false);
-                self.taken.set(true);
-                self.last_piece.set(Instant::now());
-                match &frame {
-                    Some(Ok(frame)) => {
-                        let length = frame.data_ref().map_or(0, Bytes::len);
-                        self.bytes.set(self.bytes.get() + length as u64);
-                    }
-                    Some(Err(_)) => self.failure.set(Some(BodyFailure::Incomplete)),
-                    None => {}
-                }
-                Poll::Ready(frame.map(|frame| frame.map_err(|_| BodyFailure::Incomplete)))
-            }
-            Poll::Pending => self.poll_timer(cx),
+        let polled = match received.kept(self.pieces) {
+            Some(frame) => Poll::Ready(Some(Ok(frame))),
+            None => received.poll_frame(cx),
+        };
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            self.pieces += 1;
+            self.bytes += length(frame);
         }
-    }
-
-    fn poll_timer<T>(&self, cx: &mut Context<'_>) -> Poll<Option<Result<T, BodyFailure>>> {
-        if !self.waiting.replace(true) {
-            self.last_piece.set(Instant::now());
-        }
-        let mut timer = self.timer.borrow_mut();
-        let due = self.last_piece.get() + self.idle;
-        let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
-        // Moved only when it fires: most pieces come long before.
-        while timer.as_mut().poll(cx).is_ready() {
-            if Instant::now() >= due {
-                self.failure.set(Some(BodyFailure::Timeout));
-                return Poll::Ready(Some(Err(BodyFailure::Timeout)));
-            }
-            timer.as_mut().reset(due);
-        }
-        Poll::Pending
+        polled
     }
 }
 
@@ -256,24 +172,41 @@ impl Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyFailure>>> {
         match &mut *self {
             Self::Empty => Poll::Ready(None),
-            Self::Streamed(received) => received.poll_frame(cx),
-            Self::Kept(kept) => Poll::Ready(kept.frame().map(Ok)),
+            Self::Streamed(reading) => reading.poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
-            Self::Streamed(received) => received.incoming.borrow().is_end_stream(),
-            Self::Kept(kept) => kept.data.is_none() && kept.trailers.is_none(),
+            Self::Streamed(reading) => {
+                let received = &reading.received;
+                received.has_ended() && received.kept(reading.pieces).is_none()
+            }
         }
     }
 
+    // What has come and was not read this time is kept.
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
-            Self::Streamed(received) => received.incoming.borrow().size_hint(),
-            Self::Kept(kept) => kept.size_hint(),
+            Self::Streamed(reading) => {
+                let received = &reading.received;
+                let kept = received.bytes() - reading.bytes;
+                let to_come = if received.has_ended() {
+                    SizeHint::with_exact(0)
+                } else {
+                    received.size_hint()
+                };
+                let mut whole = SizeHint::new();
+                whole.set_lower(kept + to_come.lower());
+                // Beside a length, HTTP/1.1 has no place for trailers.
+                let upper = to_come.upper().filter(|_| !received.keeps_trailers());
+                if let Some(upper) = upper {
+                    whole.set_upper(kept + upper);
+                }
+                whole
+            }
         }
     }
 }

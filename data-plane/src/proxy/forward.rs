@@ -2,13 +2,15 @@
 //!
 //! A connect failure, or a reused connection that closed before any byte of the response, moves on when the request was
 //! never written, or is idempotent and nothing of its body was taken. Where nobody can be reached, it waits a moment for
-//! news of others.
+//! news of others. If the route has a policy that says so, all of that is done again after a failure (`forward/retries.rs`).
 
 mod attempt;
+mod retries;
 mod tries;
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::header::SET_COOKIE;
@@ -16,11 +18,14 @@ use http::{HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use sluice_proto::Timeouts;
+use tokio::time::sleep;
 
 use crate::cores::Core;
+use crate::policy::Retry;
 use crate::proxy::body::RequestBody;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::forward::attempt::Attempt;
+use crate::proxy::forward::retries::Retries;
 use crate::proxy::forward::tries::Tries;
 use crate::proxy::headers::remove_connection_headers;
 use crate::proxy::respond::Cause;
@@ -48,15 +53,22 @@ pub(super) struct Destination<'a> {
     // The endpoint that the client was with.
     preferred: Option<Arc<Endpoint>>,
     affinity: Option<&'a Affinity>,
+    // When it is sent again.
+    retry: Option<&'a Retry>,
 }
 
 impl<'a> Destination<'a> {
-    pub(super) fn of(drawn: &Drawn<'a>, affinity: Option<&'a Affinity>) -> Result<Self, Cause> {
+    pub(super) fn of(
+        drawn: &Drawn<'a>,
+        affinity: Option<&'a Affinity>,
+        retry: Option<&'a Retry>,
+    ) -> Result<Self, Cause> {
         let backend = drawn.share.backend.as_deref();
         Ok(Self {
             backend: backend.ok_or(Cause::BackendMissing)?,
             preferred: drawn.preferred.clone(),
             affinity,
+            retry,
         })
     }
 
@@ -72,7 +84,7 @@ impl<'a> Destination<'a> {
     }
 }
 
-/// Forwards a request to an endpoint of its backend.
+/// Forwards a request to an endpoint of its backend, as often as its route says.
 pub(super) async fn forward(
     core: &Rc<Core>,
     timeouts: &Timeouts,
@@ -84,6 +96,38 @@ pub(super) async fn forward(
     let backend = destination.backend;
     let mut request = for_protocol(request, backend.protocol)?;
     let mut tries = Tries::beginning_with(destination.preferred.clone());
+    let mut retries = Retries::new(destination.retry);
+    loop {
+        let spare = retries.spare(&request);
+        let asked = ask(core, timeouts, backend, exchange, &mut tries, request);
+        let again = match asked.await {
+            Ok((endpoint, response, lease)) => {
+                let Some(again) = retries.after_answer(response.status(), spare) else {
+                    let cookie = destination.cookie(&endpoint);
+                    return Forwarded::of(response, lease, wanted, cookie, timeouts);
+                };
+                let idle = timeouts.response_body_idle;
+                ResponseBody::discard(response.into_body(), lease, idle).await;
+                again
+            }
+            Err(cause) => retries.after_failure(cause, spare)?,
+        };
+        backend.counters.retries.fetch_add(1, Ordering::Relaxed);
+        tries.begin_anew();
+        sleep(again.pause).await;
+        request = again.request;
+    }
+}
+
+// Once, but for what was never written.
+async fn ask(
+    core: &Rc<Core>,
+    timeouts: &Timeouts,
+    backend: &ServedBackend,
+    exchange: &mut Exchange,
+    tries: &mut Tries,
+    mut request: Request<RequestBody>,
+) -> Result<(Arc<Endpoint>, Response<Incoming>, Lease), Cause> {
     loop {
         let endpoint = tries.next(backend, &core.shared).await?;
         exchange.try_endpoint(&endpoint);
@@ -96,8 +140,7 @@ pub(super) async fn forward(
         match attempt.make(Arc::clone(&endpoint), request).await {
             Ok((response, lease)) => {
                 exchange.upstream_answered();
-                let cookie = destination.cookie(&endpoint);
-                return Forwarded::of(response, lease, wanted, cookie, timeouts);
+                return Ok((endpoint, response, lease));
             }
             Err(failed) => request = tries.again(backend, &core.shared, &endpoint, failed)?,
         }

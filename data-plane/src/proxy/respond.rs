@@ -27,6 +27,7 @@ pub(crate) enum Cause {
     Connect,
     RequestBodyIncomplete,
     RequestBodyTimeout,
+    RequestBodyTooLarge,
     // This process is at fault, or whoever floods it.
     MemoryShort,
     // Nobody wrote a route for it.
@@ -75,6 +76,7 @@ pub(crate) enum Cause {
     ConnectionClosed,
     ResponseMalformed,
     ResponseTimeout,
+    ResponseBodyTooLarge,
     UpgradeRefused,
     // All in all it took longer than its route allows.
     RequestTimeout,
@@ -148,6 +150,7 @@ impl Cause {
             Self::Connect => ("connect", DENIED, S::NOT_IMPLEMENTED, "CONNECT is not served here"),
             Self::RequestBodyIncomplete => ("request_body_incomplete", REQUEST, S::BAD_REQUEST, "the request's body is incomplete"),
             Self::RequestBodyTimeout => ("request_body_timeout", REQUEST, S::REQUEST_TIMEOUT, "the request's body did not come in time"),
+            Self::RequestBodyTooLarge => ("request_body_too_large", REQUEST, S::PAYLOAD_TOO_LARGE, "the request's body is too large"),
             Self::MemoryShort => ("memory_short", "proxy_internal_error", S::SERVICE_UNAVAILABLE, "the proxy is overloaded; try again"),
             Self::NoRoute => ("no_route", "destination_not_found", S::NOT_FOUND, "nothing is served here"),
             Self::AddressDenied(status) => ("address_denied", DENIED, *status, "the client's address is not admitted"),
@@ -184,6 +187,8 @@ impl Cause {
             Self::TlsFailed => ("tls_failed", "tls_certificate_error", S::BAD_GATEWAY, UNREACHABLE),
             Self::ConnectionClosed => ("connection_closed", "connection_terminated", S::BAD_GATEWAY, UNREACHABLE),
             Self::ResponseMalformed => ("response_malformed", "http_protocol_error", S::BAD_GATEWAY, UNREACHABLE),
+            // Traefik's status, not the 502 that RFC 9209 recommends.
+            Self::ResponseBodyTooLarge => ("response_body_too_large", "http_response_body_size", S::INTERNAL_SERVER_ERROR, "the service's answer is too large"),
             Self::UpgradeRefused => ("upgrade_refused", "http_upgrade_failed", S::BAD_GATEWAY, UNREACHABLE),
             Self::ResponseTimeout => ("response_timeout", "http_response_timeout", S::GATEWAY_TIMEOUT, LATE),
             Self::RequestTimeout => ("request_timeout", "http_response_timeout", S::GATEWAY_TIMEOUT, LATE),
@@ -230,6 +235,19 @@ pub(super) fn respond(cause: Cause, mut exchange: Box<Exchange>) -> Response<Res
     }
     headers.extend(own);
     response
+}
+
+/// Puts what this cause becomes in the place of a response that a policy does not let pass. What is left of that one is
+/// not read, so its connection is closed.
+pub(crate) fn answer_instead(
+    response: &mut Response<ResponseBody>,
+    policy: &Arc<str>,
+    cause: Cause,
+) {
+    if let Some(mut exchange) = response.body_mut().take_exchange() {
+        exchange.refused_by(policy);
+        *response = respond(cause, exchange);
+    }
 }
 
 const REQUEST: &str = "http_request_error";

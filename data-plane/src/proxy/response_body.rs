@@ -1,7 +1,14 @@
-//! The body of a response on its way to a client: streamed, watched for pauses. When it has ended, the endpoint's
-//! connection goes back to its pool and the request is counted and logged.
+//! The body of a response on its way to a client: streamed, and changed on the way as policies say. When it has ended, the
+//! request is counted and logged.
 
-use std::future::Future;
+mod compressed;
+mod encoder;
+mod limited;
+mod peeked;
+mod streamed;
+
+use std::io;
+use std::mem;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -11,11 +18,17 @@ use bytes::Bytes;
 use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep, sleep_until};
+use sluice_proto::Encoding;
+use tokio::task::yield_now;
 
 use crate::cores::PieceSent;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::respond::Cause;
+use crate::proxy::response_body::compressed::Compressed;
+use crate::proxy::response_body::encoder::Encoder;
+use crate::proxy::response_body::limited::Limited;
+use crate::proxy::response_body::peeked::Peeked;
+use crate::proxy::response_body::streamed::Streamed;
 use crate::proxy::upstream::Lease;
 
 /// The body of a response.
@@ -23,25 +36,17 @@ pub(crate) struct ResponseBody {
     content: Content,
     // `None` once the connection has changed its protocol: the tunnel has it then.
     exchange: Option<Box<Exchange>>,
-}
-
-enum Content {
-    Own(Option<Bytes>),
-    Streamed(Streamed),
-}
-
-struct Streamed {
-    incoming: Incoming,
-    // `None` once the body has come whole.
-    lease: Option<Lease>,
-    idle: Duration,
-    // When it must have ended, however it comes.
-    due: Option<Instant>,
-    // Since when the next piece is awaited.
-    waiting: Option<Instant>,
-    timer: Option<Pin<Box<Sleep>>>,
     // How the client takes it.
     taken: Option<Rc<PieceSent>>,
+}
+
+/// What a body is made of, the endpoint's innermost.
+enum Content {
+    Own(Option<Bytes>),
+    Streamed(Box<Streamed>),
+    Limited(Box<Limited>),
+    Peeked(Box<Peeked>),
+    Compressed(Box<Compressed>),
 }
 
 /// Why the body of a response did not come whole: the endpoint is at fault. The client's connection is closed then, for
@@ -54,7 +59,13 @@ pub(crate) enum ResponseCutShort {
     Timeout,
     #[error("the response took longer than its route allows")]
     Overdue,
+    #[error("the response is larger than its route allows")]
+    TooLarge,
+    #[error("the response could not be compressed")]
+    Compression(#[source] io::Error),
 }
+
+type Polled = Poll<Option<Result<Frame<Bytes>, ResponseCutShort>>>;
 
 impl ResponseBody {
     /// Returns the body of an answer of Sluice's own.
@@ -63,6 +74,7 @@ impl ResponseBody {
         Self {
             content: Content::Own(Some(text).filter(|text| !text.is_empty())),
             exchange: Some(exchange),
+            taken: None,
         }
     }
 
@@ -71,6 +83,7 @@ impl ResponseBody {
         Self {
             content: Content::Own(None),
             exchange: None,
+            taken: None,
         }
     }
 
@@ -83,73 +96,110 @@ impl ResponseBody {
         status: StatusCode,
     ) -> Self {
         exchange.answered(status);
-        let mut streamed = Streamed {
-            incoming,
-            lease: Some(lease),
-            idle,
-            due: exchange.due(),
-            waiting: None,
-            timer: None,
-            taken: exchange.connection().follow_body(),
-        };
-        if streamed.incoming.is_end_stream() {
-            streamed.complete();
-        }
         Self {
-            content: Content::Streamed(streamed),
+            content: Content::Streamed(Box::new(Streamed::new(
+                incoming,
+                lease,
+                idle,
+                exchange.due(),
+            ))),
+            taken: exchange.connection().follow_body(),
             exchange: Some(exchange),
         }
     }
+
+    /// Drops what an endpoint sends. If all of it is there already and is not much, its connection can be used again; else
+    /// it is closed.
+    pub(super) async fn discard(incoming: Incoming, lease: Lease, idle: Duration) {
+        let content = Content::Streamed(Box::new(Streamed::new(incoming, lease, idle, None)));
+        if Peeked::new(content).ends_within(MOST_DISCARDED).await {
+            // The connection ends with the request in a turn of its own.
+            yield_now().await;
+        }
+    }
+
+    /// Returns whether it is an answer of Sluice's own, or there is none.
+    pub(crate) const fn is_own(&self) -> bool {
+        matches!(self.content, Content::Own(_))
+    }
+
+    /// Cuts it short where it is longer than so many bytes.
+    pub(crate) fn limit(&mut self, most: u64) {
+        self.wrap(|content| Content::Limited(Box::new(Limited::new(content, most))));
+    }
+
+    /// Returns whether it ends before so many bytes, as far as what is there already tells.
+    pub(crate) async fn ends_within(&mut self, bytes: u64) -> bool {
+        let mut peeked = Peeked::new(self.take_content());
+        let ends = peeked.ends_within(bytes).await;
+        self.content = Content::Peeked(Box::new(peeked));
+        ends
+    }
+
+    /// Compresses it; returns whether it could.
+    pub(crate) fn compress(&mut self, encoding: Encoding) -> bool {
+        let Ok(encoder) = Encoder::new(encoding) else {
+            return false;
+        };
+        self.wrap(|content| Content::Compressed(Box::new(Compressed::new(content, encoder))));
+        true
+    }
+
+    /// Returns the exchange, whose response will be another one.
+    pub(super) const fn take_exchange(&mut self) -> Option<Box<Exchange>> {
+        self.exchange.take()
+    }
+
+    fn wrap(&mut self, wrapped: impl FnOnce(Content) -> Content) {
+        self.content = wrapped(self.take_content());
+    }
+
+    const fn take_content(&mut self) -> Content {
+        mem::replace(&mut self.content, Content::Own(None))
+    }
 }
 
-impl Streamed {
-    fn poll_frame(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, ResponseCutShort>>> {
-        if let Some(taken) = &self.taken {
-            taken.taken();
-        }
-        if self.due.is_some_and(|due| Instant::now() >= due) {
-            return Poll::Ready(Some(Err(ResponseCutShort::Overdue)));
-        }
-        match Pin::new(&mut self.incoming).poll_frame(cx) {
-            Poll::Ready(frame) => {
-                self.waiting = None;
-                if let (Some(taken), Some(_)) = (&self.taken, &frame) {
-                    taken.sent();
-                }
-                if frame.is_none() || self.incoming.is_end_stream() {
-                    self.complete();
-                }
-                Poll::Ready(frame.map(|frame| frame.map_err(ResponseCutShort::Incomplete)))
-            }
-            Poll::Pending => self.poll_timer(cx),
+impl Content {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Polled {
+        match self {
+            Self::Own(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
+            Self::Streamed(streamed) => streamed.poll_frame(cx),
+            Self::Limited(limited) => limited.poll_frame(cx),
+            Self::Peeked(peeked) => peeked.poll_frame(cx),
+            Self::Compressed(compressed) => compressed.poll_frame(cx),
         }
     }
 
-    fn poll_timer<T>(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, ResponseCutShort>>> {
-        let idle = *self.waiting.get_or_insert_with(Instant::now) + self.idle;
-        let due = self.due.map_or(idle, |due| due.min(idle));
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
-        // Moved only when it fires: most pieces come long before.
-        while timer.as_mut().poll(cx).is_ready() {
-            if Instant::now() >= due {
-                let why = if due < idle {
-                    ResponseCutShort::Overdue
-                } else {
-                    ResponseCutShort::Timeout
-                };
-                return Poll::Ready(Some(Err(why)));
-            }
-            timer.as_mut().reset(due);
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Own(text) => text.is_none(),
+            Self::Streamed(streamed) => streamed.is_end_stream(),
+            Self::Limited(limited) => limited.is_end_stream(),
+            Self::Peeked(peeked) => peeked.is_end_stream(),
+            Self::Compressed(compressed) => compressed.is_end_stream(),
         }
-        Poll::Pending
     }
 
-    fn complete(&mut self) {
-        if let Some(lease) = self.lease.take() {
-            lease.give_back();
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Own(text) => {
+                SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64))
+            }
+            Self::Streamed(streamed) => streamed.size_hint(),
+            Self::Limited(limited) => limited.size_hint(),
+            Self::Peeked(peeked) => peeked.size_hint(),
+            Self::Compressed(_) => SizeHint::default(),
+        }
+    }
+
+    /// Returns whether the client has not been given all of it.
+    fn is_unfinished(&self) -> bool {
+        match self {
+            Self::Own(_) => false,
+            Self::Streamed(streamed) => streamed.is_unfinished(),
+            Self::Limited(limited) => limited.is_unfinished(),
+            Self::Peeked(peeked) => peeked.is_unfinished(),
+            Self::Compressed(compressed) => !compressed.is_end_stream(),
         }
     }
 }
@@ -158,18 +208,19 @@ impl Body for ResponseBody {
     type Data = Bytes;
     type Error = ResponseCutShort;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, ResponseCutShort>>> {
-        let polled = match &mut self.content {
-            Content::Own(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
-            Content::Streamed(streamed) => streamed.poll_frame(cx),
-        };
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
+        if let Some(taken) = &self.taken {
+            taken.taken();
+        }
+        let polled = self.content.poll_frame(cx);
+        if let (Poll::Ready(Some(_)), Some(taken)) = (&polled, &self.taken) {
+            taken.sent();
+        }
         if let (Poll::Ready(Some(piece)), Some(exchange)) = (&polled, &mut self.exchange) {
             match piece {
                 Ok(frame) => exchange.sent(frame.data_ref().map_or(0, Bytes::len)),
                 Err(ResponseCutShort::Overdue) => exchange.fail(Cause::RequestTimeout),
+                Err(ResponseCutShort::TooLarge) => exchange.fail(Cause::ResponseBodyTooLarge),
                 Err(_) => exchange.cut_short(),
             }
         }
@@ -177,29 +228,21 @@ impl Body for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.content {
-            Content::Own(text) => text.is_none(),
-            Content::Streamed(streamed) => streamed.incoming.is_end_stream(),
-        }
+        self.content.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.content {
-            Content::Own(text) => {
-                SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64))
-            }
-            Content::Streamed(streamed) => streamed.incoming.size_hint(),
-        }
+        self.content.size_hint()
     }
 }
 
 impl Drop for ResponseBody {
     fn drop(&mut self) {
         // The client went away.
-        if let (Content::Streamed(Streamed { lease: Some(_), .. }), Some(exchange)) =
-            (&self.content, &mut self.exchange)
-        {
+        if let (true, Some(exchange)) = (self.content.is_unfinished(), &mut self.exchange) {
             exchange.cut_short();
         }
     }
 }
+
+const MOST_DISCARDED: u64 = 64 << 10;

@@ -8,7 +8,7 @@ use sluice_routing::Routed;
 
 use crate::clock::unix_s;
 use crate::metrics::RouteCounters;
-use crate::policy::{RouteTimeouts, ServedPolicy};
+use crate::policy::{Retry, RouteTimeouts, ServedPolicy};
 use crate::serving::affinity::Affinity;
 use crate::serving::backend::ServedBackend;
 use crate::serving::endpoint::Endpoint;
@@ -90,6 +90,11 @@ impl ServedRoute {
     /// Returns the settings that hold for it, where these are those of the whole edge.
     pub(crate) fn settings<'a>(&'a self, edge: &'a Arc<ServedSettings>) -> &'a ServedSettings {
         self.settings.as_ref().unwrap_or(edge)
+    }
+
+    /// Returns when its requests are sent again, if a policy says so; of several, the last one.
+    pub(crate) fn retry(&self) -> Option<&Retry> {
+        self.policies.iter().rev().find_map(|policy| policy.retry())
     }
 
     /// Returns whether its certificate was kept beyond its Secret and has ended since.

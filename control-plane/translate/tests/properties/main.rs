@@ -9,6 +9,7 @@
 
 mod middlewares;
 mod objects_strategy;
+mod settings_objects;
 
 use bytes::Bytes;
 use proptest::prelude::*;

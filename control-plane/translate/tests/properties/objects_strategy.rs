@@ -19,13 +19,11 @@ use proptest::collection::{btree_map, vec};
 use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
-use serde_json::Value;
 use sluice_proto::ObjectReference;
-use sluice_translate::{
-    Custom, EdgeSettings, Object, SecretReference, SettingsKind, parse_objects,
-};
+use sluice_translate::{EdgeSettings, Object, SecretReference, parse_objects};
 
 use crate::middlewares::{any_guarded, any_list, any_middleware};
+use crate::settings_objects::any_settings_object;
 
 /// One thing that happens to the objects.
 #[derive(Clone, Debug)]
@@ -81,33 +79,8 @@ pub(crate) fn any_object() -> impl Strategy<Value = Object> {
         2 => secret().prop_map(Object::Secret),
         1 => node().prop_map(Object::Node),
         4 => any_middleware().prop_map(Object::Middleware),
-        1 => settings().prop_map(Object::Settings),
+        1 => any_settings_object().prop_map(Object::Settings),
     ]
-}
-
-/// Settings of the edge and of a class, most of them broken somewhere.
-fn settings() -> impl Strategy<Value = Custom<SettingsKind>> {
-    (metadata(&["edge", "mine"]), any_spec()).prop_map(|(mut metadata, spec)| {
-        metadata.namespace = None;
-        Custom::new(metadata, spec)
-    })
-}
-
-/// Anything in the places of the fields that settings have.
-fn any_spec() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![
-        select(VALUES).prop_map(Value::from),
-        any::<bool>().prop_map(Value::from),
-        (-1..70_000_i64).prop_map(Value::from),
-        Just(Value::Null),
-    ];
-    leaf.prop_recursive(4, 40, 8, |inner| {
-        let fields = vec((select(FIELDS), inner.clone()), 0..8);
-        prop_oneof![
-            4 => fields.prop_map(|fields| fields.into_iter().collect::<Value>()),
-            1 => vec(inner, 0..4).prop_map(Value::from),
-        ]
-    })
 }
 
 fn our_class() -> IngressClass {
@@ -456,52 +429,4 @@ const ANNOTATIONS: &[&str] = &[
     "nginx.ingress.kubernetes.io/proxy-body-size",
     "traefik.ingress.kubernetes.io/router.entrypoints",
     "example.com/x",
-];
-
-const FIELDS: &[&str] = &[
-    "listeners",
-    "name",
-    "port",
-    "protocol",
-    "address",
-    "ingress",
-    "controllers",
-    "hostsAcrossNamespaces",
-    "defaultCertificate",
-    "namespace",
-    "secretName",
-    "missingCertificate",
-    "tls",
-    "minimumVersion",
-    "trustedProxies",
-    "ranges",
-    "sets",
-    "clientAddressHeader",
-    "proxySets",
-    "cloudflare",
-    "date",
-    "timeouts",
-    "connect",
-    "limits",
-    "headerBytes",
-    "accessLog",
-    "enabled",
-    "status",
-    "addresses",
-    "unknown",
-];
-const VALUES: &[&str] = &[
-    "",
-    "a",
-    "s",
-    "HTTP",
-    "other",
-    "TLS1.3",
-    "RefuseHandshake",
-    "cloudflare",
-    "10.0.0.0/8",
-    "X-Real-IP",
-    "2026-01-31",
-    "5s",
-    "192.0.2.1",
 ];

@@ -94,7 +94,7 @@ impl Attempt<'_> {
                 let cause = cause_of(&error, received.as_deref());
                 let closed = cause == Cause::ConnectionClosed;
                 let safe = |spare: &Spare| {
-                    spare.untouched() && (spare.idempotent || is_unprocessed(&error))
+                    spare.is_whole() && (spare.idempotent || is_unprocessed(&error))
                 };
                 let spare = spare.filter(|spare| closed && safe(spare));
                 Err(Failed::connected(cause, spare.map(|spare| spare.request)))
@@ -127,7 +127,7 @@ struct Spare {
 }
 
 impl Spare {
-    fn untouched(&self) -> bool {
+    fn is_whole(&self) -> bool {
         self.request.body().again().is_some()
     }
 }
@@ -172,10 +172,11 @@ enum SendFailed {
 
 async fn send(
     connected: &mut Connected,
-    request: Request<RequestBody>,
+    mut request: Request<RequestBody>,
     received: Option<&ReceivedBody>,
     limit: Duration,
 ) -> Result<Response<Incoming>, SendFailed> {
+    request.body_mut().begin();
     let mut sending = std::pin::pin!(connected.send(request));
     let mut due = Instant::now() + limit;
     loop {

@@ -1,5 +1,6 @@
 //! Which endpoints were tried for a request, and whether there is another try.
 
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -22,6 +23,9 @@ pub(super) struct Tries {
     round: u32,
     /// In this round.
     made: u32,
+    // The last one, and those that a policy has had asked before: others go first.
+    last: Option<u64>,
+    asked: Vec<u64>,
     // Those that could not be reached in this round.
     unreachable: Vec<u64>,
     // Those whose connection closed: they can be asked again, on a new connection, if there is no other.
@@ -50,6 +54,7 @@ impl Tries {
     ) -> Result<Arc<Endpoint>, Cause> {
         loop {
             if let Some(endpoint) = self.pick(backend, shared) {
+                self.last = Some(endpoint.id);
                 return Ok(endpoint);
             }
             let (cause, since) = self.failed.clone().ok_or(Cause::NoEndpoints)?;
@@ -61,9 +66,21 @@ impl Tries {
                 round: self.round + 1,
                 fresh: self.fresh,
                 failed: self.failed.take(),
+                last: self.last,
+                asked: mem::take(&mut self.asked),
                 ..Self::default()
             };
         }
+    }
+
+    /// Begins from the beginning, as a policy wants it, but for who has been asked.
+    pub(super) fn begin_anew(&mut self) {
+        let mut asked = mem::take(&mut self.asked);
+        asked.extend(self.last);
+        *self = Self {
+            asked,
+            ..Self::default()
+        };
     }
 
     /// Notes that this endpoint was tried in vain; returns the request if it may be tried again.
@@ -118,6 +135,21 @@ impl Tries {
     }
 
     fn pick_untried(&mut self, backend: &ServedBackend, stale: bool) -> Option<Arc<Endpoint>> {
+        let unasked = self.pick_unasked(backend, stale);
+        unasked.or_else(|| self.pick_unclosed(backend, stale))
+    }
+
+    // Somebody else than before; at least, than just before.
+    fn pick_unasked(&self, backend: &ServedBackend, stale: bool) -> Option<Arc<Endpoint>> {
+        let before = self.asked.last()?;
+        let but = |asked: &[u64]| {
+            let tried = [asked, &*self.closed, &*self.unreachable].concat();
+            backend.pick(stale, &tried)
+        };
+        but(&self.asked).or_else(|| but(&[*before]))
+    }
+
+    fn pick_unclosed(&mut self, backend: &ServedBackend, stale: bool) -> Option<Arc<Endpoint>> {
         if self.closed.is_empty() {
             return backend.pick(stale, &self.unreachable);
         }

@@ -7,7 +7,9 @@ mod resources;
 mod tls;
 mod wait;
 
-pub(crate) use backend::{Backend, Body, closed_port, empty, full, text};
+pub(crate) use backend::{
+    Backend, Body, Frames, channel, closed_port, empty, full, pieces, push, text,
+};
 pub(crate) use client::{Answer, Client, Stream, get, raw, send};
 pub(crate) use edge::TestEdge;
 pub(crate) use resources::*;

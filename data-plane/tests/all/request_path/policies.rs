@@ -1,19 +1,23 @@
 //! Policies: what each does to a request of its route and to the response, and that nothing else notices.
 
 mod access;
+mod bodies;
 mod changes;
+mod compression;
 mod cors;
 mod forward_auth;
 mod limits;
+mod retry;
 mod timeouts;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::Request;
 use serde_json::Value;
 use sluice_proto::{
-    HeaderChange, HeaderOperation, HeaderRules, ObjectReference, Policy, PolicyAction, Resource,
-    Route,
+    BackendProtocol, HeaderChange, HeaderOperation, HeaderRules, ObjectReference, Policy,
+    PolicyAction, Resource, Route,
 };
 
 use super::harness::*;
@@ -79,6 +83,41 @@ impl Guarded {
     /// Returns the line of the access log with this error.
     async fn line(&self, error: &str) -> Value {
         self.edge.line(|line| line["error"] == error).await
+    }
+}
+
+/// An edge with the host `shop.example`, whose route has policies, and endpoints behind it.
+fn guarding(
+    protocol: BackendProtocol,
+    addresses: impl IntoIterator<Item = SocketAddr>,
+    actions: impl IntoIterator<Item = PolicyAction>,
+) -> TestEdge {
+    let policies = policies(actions);
+    let mut resources = vec![
+        backend("web", protocol),
+        endpoints("web", addresses),
+        guarded_route("shop.example", "web", &policies),
+    ];
+    resources.extend(policies);
+    let mut edge = TestEdge::serving(resources);
+    edge.settings(|settings| settings.access_log.enabled = true);
+    edge
+}
+
+/// A client of each version of HTTP.
+async fn clients(edge: &TestEdge) -> [Client; 2] {
+    [
+        Client::http1(edge.http()).await,
+        Client::http2(edge.http()).await,
+    ]
+}
+
+/// Begins a request to `shop.example`.
+fn asking(client: &Client, method: &str) -> http::request::Builder {
+    let request = Request::builder().method(method);
+    match client {
+        Client::Http1(_) => request.uri("/").header("host", "shop.example"),
+        Client::Http2(_) => request.uri("http://shop.example/"),
     }
 }
 

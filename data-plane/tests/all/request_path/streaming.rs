@@ -3,31 +3,11 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use http_body::Frame;
-use http_body_util::{BodyExt, StreamBody};
+use http_body_util::BodyExt;
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 
 use super::harness::*;
-
-type Frames = mpsc::Sender<Result<Frame<Bytes>, Infallible>>;
-
-fn channel() -> (Frames, Body) {
-    let (frames, receiver) = mpsc::channel(1);
-    (
-        frames,
-        StreamBody::new(ReceiverStream::new(receiver)).boxed(),
-    )
-}
-
-async fn push(frames: &Frames, piece: &'static str) {
-    frames
-        .send(Ok(Frame::data(Bytes::from(piece))))
-        .await
-        .unwrap();
-}
 
 /// A backend that sends every piece back as it comes.
 async fn echo() -> Backend {

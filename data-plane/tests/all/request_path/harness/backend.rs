@@ -3,20 +3,24 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::process;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use http::{Request, Response};
+use http_body::Frame;
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Empty, Full};
+use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio_stream::wrappers::ReceiverStream;
 
 pub(crate) type Body = BoxBody<Bytes, Infallible>;
 
@@ -124,11 +128,42 @@ pub(crate) fn text(body: impl Into<Bytes>) -> Response<Body> {
     Response::new(full(body))
 }
 
-/// Returns an address at which nobody listens: a connection to it is refused.
+/// Where the pieces of a body are put in.
+pub(crate) type Frames = mpsc::Sender<Result<Frame<Bytes>, Infallible>>;
+
+/// Returns a body of no announced length, and where its pieces are put in.
+pub(crate) fn channel() -> (Frames, Body) {
+    let (frames, receiver) = mpsc::channel(1);
+    (
+        frames,
+        StreamBody::new(ReceiverStream::new(receiver)).boxed(),
+    )
+}
+
+/// Puts a piece in.
+pub(crate) async fn push(frames: &Frames, piece: impl Into<Bytes>) {
+    frames.send(Ok(Frame::data(piece.into()))).await.unwrap();
+}
+
+/// Returns a body of no announced length that is made of these pieces.
+pub(crate) fn pieces(pieces: impl IntoIterator<Item = impl Into<Bytes>>) -> Body {
+    let frames = pieces.into_iter().map(|piece| Frame::data(piece.into()));
+    let frames: Vec<_> = frames.map(Ok::<_, Infallible>).collect();
+    StreamBody::new(tokio_stream::iter(frames)).boxed()
+}
+
+/// Returns an address at which nobody listens: a connection to it is refused. It is not among the ports that the kernel
+/// gives to whoever wants any, so no other test comes to listen there.
 pub(crate) async fn closed_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Other processes may run the same tests.
+    let start = process::id().wrapping_mul(61);
+    loop {
+        let number = start.wrapping_add(NEXT.fetch_add(1, Ordering::SeqCst)) % 10_000;
+        let port = 20_000 + u16::try_from(number).unwrap();
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        if TcpListener::bind(address).await.is_ok() {
+            return address;
+        }
+    }
 }

@@ -255,7 +255,7 @@ async fn a_flood_of_wrong_passwords_leaves_neighbours_alone() {
     println!("{neighbours} neighbours during the flood, the slowest in {slowest:?}");
 }
 
-async fn neighbour(address: std::net::SocketAddr) -> (Answer, Duration) {
+async fn neighbour(address: SocketAddr) -> (Answer, Duration) {
     let start = tokio::time::Instant::now();
     let answer = get(address, "open.example", "/").await;
     (answer, start.elapsed())

@@ -112,7 +112,7 @@ async fn a_route_has_its_own_time_for_the_header_section_of_a_response() {
 async fn a_route_has_its_own_time_to_connect() {
     // Nobody accepts, and there is room for one: others wait.
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
     socket.bind(&any.into()).unwrap();
     socket.listen(0).unwrap();
     let address = socket.local_addr().unwrap().as_socket().unwrap();
