@@ -6,6 +6,7 @@ mod control_plane_outage;
 mod credentials;
 mod fresh_node;
 mod install;
+mod middlewares;
 mod node_reboot;
 mod node_removal;
 mod partition;
@@ -31,12 +32,18 @@ pub(crate) struct Scenario {
 pub(crate) const FIRST: &str = "install";
 
 /// In their order.
-pub(crate) const ALL: [Scenario; 15] = [
+pub(crate) const ALL: [Scenario; 16] = [
     Scenario {
         name: FIRST,
         event: "kubectl apply -k manifests, twice; the Ingresses are served by three nodes, over TLS, too",
         short: true,
         run: install::run,
+    },
+    Scenario {
+        name: "middlewares",
+        event: "the first user's Middlewares of Traefik are attached to their Ingresses",
+        short: true,
+        run: middlewares::run,
     },
     Scenario {
         name: "rollout",
