@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{Node, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use kube::api::ApiResource;
-use sluice_translate::{Custom, Middleware, SettingsKind};
+use sluice_translate::{Custom, Middleware, ServersTransport, SettingsKind, TlsOption};
 
 pub(crate) const INGRESS_CLASS: &str = "IngressClass";
 pub(crate) const INGRESS: &str = "Ingress";
@@ -16,8 +16,10 @@ pub(crate) const SECRET: &str = "Secret";
 pub(crate) const NODE: &str = "Node";
 pub(crate) const SETTINGS: &str = "Settings";
 pub(crate) const MIDDLEWARE: &str = "Middleware";
+pub(crate) const SERVERS_TRANSPORT: &str = "ServersTransport";
+pub(crate) const TLS_OPTION: &str = "TLSOption";
 /// The kinds that what is served need not wait for: the API server may not know them, or forbid them.
-const OPTIONAL: [&str; 3] = [NODE, SETTINGS, MIDDLEWARE];
+const OPTIONAL: [&str; 5] = [NODE, SETTINGS, MIDDLEWARE, SERVERS_TRANSPORT, TLS_OPTION];
 
 /// Returns whether what is served need not wait for objects of this kind.
 pub(crate) fn is_optional(kind: &str) -> bool {
@@ -35,6 +37,8 @@ pub(crate) fn resource(kind: &str) -> Option<ApiResource> {
         NODE => ApiResource::erase::<Node>(&()),
         SETTINGS => ApiResource::erase::<Custom<SettingsKind>>(&()),
         MIDDLEWARE => ApiResource::erase::<Middleware>(&()),
+        SERVERS_TRANSPORT => ApiResource::erase::<ServersTransport>(&()),
+        TLS_OPTION => ApiResource::erase::<TlsOption>(&()),
         _ => return None,
     })
 }

@@ -36,7 +36,11 @@ impl Known {
                     known.certificates |= secret.type_.as_deref() == Some("kubernetes.io/tls");
                 }
                 Object::EndpointSlice(slice) => known.slice(slice),
-                Object::Ingress(_) | Object::Middleware(_) | Object::Node(_) => {}
+                Object::Ingress(_)
+                | Object::Middleware(_)
+                | Object::ServersTransport(_)
+                | Object::TlsOption(_)
+                | Object::Node(_) => {}
             }
         }
         known

@@ -1,5 +1,5 @@
-//! The source `kube`: watches an API server for IngressClasses, Ingresses, Services, EndpointSlices, Nodes and Settings in
-//! the whole cluster, and for Secrets where they are referred to.
+//! The source `kube`: watches an API server for IngressClasses, Ingresses, Services, EndpointSlices, Nodes, Settings and
+//! what is written for Traefik in the whole cluster, and for Secrets where they are referred to.
 //!
 //! It does not decide what an object means. While the API server is away, what was sent stays. Kinds that an API server
 //! need not know are optional (`kinds.rs`): the first snapshot does not wait for them, and they are watched as soon as they
@@ -112,6 +112,8 @@ async fn run(
         watch(all(), kinds::NODE, Object::Node).boxed(),
         watch(all(), kinds::SETTINGS, Object::Settings).boxed(),
         watch(all(), kinds::MIDDLEWARE, Object::Middleware).boxed(),
+        watch(all(), kinds::SERVERS_TRANSPORT, Object::ServersTransport).boxed(),
+        watch(all(), kinds::TLS_OPTION, Object::TlsOption).boxed(),
     ];
     // None of them runs before it is spawned.
     watching.unlisted.store(watches.len(), Ordering::Release);

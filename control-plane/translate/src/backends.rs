@@ -14,6 +14,7 @@ use k8s_openapi::api::networking::v1::{IngressBackend, IngressServiceBackend};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use sluice_proto::{
     Backend, BackendName, BackendProtocol, BackendTarget, Policy, Problem, Route, RouteAction,
+    Sticky,
 };
 
 use crate::annotations;
@@ -43,6 +44,8 @@ pub(crate) struct Resolved {
     pub(crate) name: BackendName,
     /// What is done to the requests that it answers, in the order in which it is done.
     pub(crate) policies: Vec<Arc<Policy>>,
+    /// How a client comes back to the endpoint that it was with.
+    pub(crate) sticky: Option<Sticky>,
 }
 
 /// A port of a Service that a route names, as its EndpointSlices know it.
@@ -83,12 +86,9 @@ impl<'a> Backends<'a> {
         let named = named_service(backend)?;
         let service = self.objects.service(namespace, &named.name);
         let service = service.ok_or_else(|| service_missing(namespace, &named.name))?;
-        let judgement = annotations::judge(
-            self.objects,
-            service.metadata.annotations.as_ref(),
-            &object::reference(service, &service.metadata),
-            problems,
-        );
+        let reference = object::reference(service, &service.metadata);
+        let written = service.metadata.annotations.as_ref();
+        let judgement = annotations::judge(self.objects, written, &reference, problems);
         if let Some(problem) = judgement.unavailable {
             return Err(NoBackend::Reported(Box::new(problem)));
         }
@@ -101,14 +101,17 @@ impl<'a> Backends<'a> {
         let resolved = Resolved {
             name: name.clone(),
             policies: judgement.policies,
+            sticky: traefik::sticky(written, &service_id(namespace, named), &reference, problems),
         };
         if self.used.contains_key(&name) {
             return Ok(resolved);
         }
-        let scheme = traefik::scheme(service.metadata.annotations.as_ref());
-        let protocol = match scheme {
-            Some(Scheme::Http) => BackendProtocol::Http1,
+        let tls = traefik::upstream_tls(self.objects, written, &reference, &port, problems)
+            .map_err(NoBackend::Reported)?;
+        let protocol = match traefik::scheme(written) {
             Some(Scheme::H2c) => BackendProtocol::H2c,
+            Some(Scheme::Http | Scheme::Https) => BackendProtocol::Http1,
+            None if tls.is_some() => BackendProtocol::Http1,
             None => port::protocol(named, &port)?,
         };
         let (target, served) = if is_external {
@@ -121,8 +124,8 @@ impl<'a> Backends<'a> {
             (target, Some((key, served(&port, number, name.clone()))))
         };
         let backend = Backend {
-            tls: None,
-            own_host: false,
+            tls,
+            own_host: !traefik::passes_host(written),
             name: name.clone(),
             protocol,
             target,
@@ -172,6 +175,14 @@ impl<'a> Backends<'a> {
             )),
         }
     }
+}
+
+/// Returns how Traefik calls what a path names.
+fn service_id(namespace: &str, named: &IngressServiceBackend) -> String {
+    let port = named.port.clone().unwrap_or_default();
+    let number = port.number.unwrap_or_default();
+    let port = port.name.unwrap_or_else(|| number.to_string());
+    traefik::service_id(namespace, &named.name, &port)
 }
 
 fn served(port: &ServicePort, number: u16, backend: BackendName) -> ServedPort {

@@ -25,9 +25,9 @@
 //! and beside it what is done to requests:
 //!
 //! ```text
-//!  Ingress --annotations--> Middleware <--annotations-- Service
+//!  Ingress --annotations--> Middleware <--annotations-- Service --annotations--> ServersTransport (Backend.tls)
 //!     |                      |   ^  |
-//!     |                      |   +--+ chain        Secret: users, authorities
+//!     |  (TLSOption, too)    |   +--+ chain        Secret: users, authorities
 //! ====|======================|=======================|=========================
 //!     v                      v                       |
 //!   Route ---in order---> Policy <-------------------+
@@ -76,5 +76,7 @@ pub use crate::settings::{
     EdgeSettings, IngressSettings, ProxySet, SecretReference, SettingsError, SettingsField,
     StatusAddress, StatusSettings, settings_definition, settings_fields,
 };
-pub use crate::traefik::{Middleware, MiddlewareKind};
+pub use crate::traefik::{
+    Middleware, MiddlewareKind, ServersTransport, ServersTransportKind, TlsOption, TlsOptionKind,
+};
 pub use crate::translation::{Options, Translation, retranslate, translate};

@@ -12,7 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sluice_proto::ObjectReference;
 
 use crate::custom::{Custom, SettingsKind};
-use crate::traefik::Middleware;
+use crate::traefik::{Middleware, ServersTransport, TlsOption};
 
 /// A Kubernetes object of one of the kinds that translation reads. `Debug` shows only which.
 #[derive(Clone, PartialEq)]
@@ -37,6 +37,10 @@ pub enum Object {
     Node(Node),
     /// What Traefik is to do with requests.
     Middleware(Middleware),
+    /// How Traefik is to speak to endpoints.
+    ServersTransport(ServersTransport),
+    /// How Traefik is to speak TLS with clients.
+    TlsOption(TlsOption),
 }
 
 impl Object {
@@ -52,6 +56,8 @@ impl Object {
             Self::Settings(settings) => reference(settings, &settings.metadata),
             Self::Node(node) => reference(node, &node.metadata),
             Self::Middleware(middleware) => reference(middleware, &middleware.metadata),
+            Self::ServersTransport(transport) => reference(transport, &transport.metadata),
+            Self::TlsOption(option) => reference(option, &option.metadata),
         }
     }
 }

@@ -37,9 +37,8 @@ pub struct Objects {
     slices: ByName<EndpointSlice>,
     slices_of_service: ByName<BTreeSet<String>>,
     secrets: ByName<Content>,
-    middlewares: ByName<traefik::Kept>,
-    /// By the id that annotations name them by.
-    middlewares_by_id: BTreeMap<String, BTreeSet<Name>>,
+    /// Traefik's, by the ids that annotations name them by.
+    named: BTreeMap<traefik::Id, BTreeMap<Name, traefik::Stored>>,
     settings: BTreeMap<String, Custom<SettingsKind>>,
     nodes: BTreeMap<String, BTreeSet<IpNet>>,
     denied: BTreeSet<String>,
@@ -118,7 +117,23 @@ impl Objects {
             Object::Node(node) => self.put_node(&name, Some(node::ranges(&node))),
             Object::Middleware(middleware) => {
                 let kept = traefik::Kept::of(reference, &middleware);
-                self.put_middleware(&namespace, &name, Some(kept))
+                let stored = traefik::Stored::Middleware(kept);
+                self.put_named(traefik::Kind::Middleware, &namespace, &name, Some(stored))
+            }
+            Object::ServersTransport(transport) => {
+                let kept = traefik::Kept::of_transport(reference, &transport);
+                let stored = traefik::Stored::ServersTransport(kept);
+                self.put_named(
+                    traefik::Kind::ServersTransport,
+                    &namespace,
+                    &name,
+                    Some(stored),
+                )
+            }
+            Object::TlsOption(option) => {
+                let kept = traefik::Kept::of_tls_option(reference, &option);
+                let stored = traefik::Stored::TlsOption(kept);
+                self.put_named(traefik::Kind::TlsOption, &namespace, &name, Some(stored))
             }
         }
     }
@@ -134,8 +149,10 @@ impl Objects {
             "EndpointSlice" => self.put_slice(namespace, name, None),
             "Node" => self.put_node(name, None),
             "Secret" => self.put_secret(namespace, name, None),
-            "Middleware" => self.put_middleware(namespace, name, None),
-            _ => Change::Nothing,
+            kind => match traefik::Kind::parse(kind) {
+                Some(kind) => self.put_named(kind, namespace, name, None),
+                None => Change::Nothing,
+            },
         }
     }
 
@@ -251,14 +268,17 @@ impl Objects {
         self.secrets.find(namespace, name)
     }
 
-    pub(crate) fn middleware(&self, namespace: &str, name: &str) -> Option<&traefik::Kept> {
-        self.middlewares.find(namespace, name)
+    /// Returns what is kept of the objects that have this id, sorted by namespace and name.
+    pub(crate) fn stored(&self, id: &traefik::Id) -> impl Iterator<Item = &traefik::Stored> {
+        self.named.get(id).into_iter().flat_map(BTreeMap::values)
     }
 
-    /// Returns the Middlewares that have this id, sorted by namespace and name.
-    pub(crate) fn middlewares_with(&self, id: &str) -> impl Iterator<Item = &traefik::Kept> {
-        let names = self.middlewares_by_id.get(id).into_iter().flatten();
-        names.filter_map(|(namespace, name)| self.middleware(namespace, name))
+    /// Returns the same of the objects that mean this.
+    pub(crate) fn named<M: traefik::Meant>(
+        &self,
+        id: &traefik::Id,
+    ) -> impl Iterator<Item = &traefik::Kept<M>> {
+        self.stored(id).filter_map(M::of)
     }
 
     /// Returns the ranges of all nodes and their pods.
@@ -320,7 +340,10 @@ impl fmt::Debug for Objects {
             .field("secrets", &self.secrets.len())
             .field("settings", &self.settings.len())
             .field("nodes", &self.nodes.len())
-            .field("middlewares", &self.middlewares.len())
+            .field(
+                "named",
+                &self.named.values().map(BTreeMap::len).sum::<usize>(),
+            )
             .finish_non_exhaustive()
     }
 }

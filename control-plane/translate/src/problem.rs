@@ -13,6 +13,8 @@ use sluice_proto::{ObjectReference, Problem};
 pub enum ProblemCode {
     /// An annotation of another controller is passed over; nothing is less safe without it.
     AnnotationIgnored,
+    /// An annotation cannot be read; nothing is less safe without it.
+    AnnotationMalformed,
     /// An annotation under Sluice's own prefix is not known to this version; the Ingress answers 503.
     AnnotationUnknown,
     /// An annotation of another controller protects or confines, and is not supported; the Ingress answers 503.
@@ -109,6 +111,18 @@ pub enum ProblemCode {
     SettingsFieldIgnored,
     /// The Settings that an IngressClass names do not exist; its routes have those of the edge, and trust nobody.
     SettingsMissing,
+    /// A name may stand for several objects of Traefik of a kind; the routes answer 503.
+    TraefikObjectAmbiguous,
+    /// An object of Traefik (other than a Middleware) is not done in every detail as Traefik does it.
+    TraefikObjectDiffers,
+    /// An object of Traefik does not say what it is to do; the routes that need it answer 503.
+    TraefikObjectMalformed,
+    /// An object of Traefik does not exist; the routes that need it answer 503.
+    TraefikObjectMissing,
+    /// An object of Traefik asks for what Sluice does not do, or is not one of Kubernetes; the routes that need it answer 503.
+    TraefikObjectUnsupported,
+    /// The object of Traefik that an Ingress or a Service names cannot be used; the routes answer 503.
+    TraefikObjectUnusable,
     /// A named set of trusted ranges does not exist; nobody is trusted by that name.
     TrustedSetUnknown,
     /// Several entries of `spec.tls` are for the same host; the first one counts.

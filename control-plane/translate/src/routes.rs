@@ -9,7 +9,7 @@ use std::sync::Arc;
 use k8s_openapi::api::networking::v1::IngressBackend;
 use sluice_proto::{
     CertificateName, HostPattern, PathMatch, Policy, PolicyAction, PolicyName, Problem, Route,
-    RouteAction, WeightedBackend,
+    RouteAction, Sticky, WeightedBackend,
 };
 
 use crate::annotations::{Judgement, judge};
@@ -82,6 +82,7 @@ struct Writer<'a, 'b, 'c> {
 struct Answer {
     action: RouteAction,
     policies: Vec<Arc<Policy>>,
+    sticky: Option<Sticky>,
 }
 
 impl Writer<'_, '_, '_> {
@@ -158,6 +159,7 @@ impl Writer<'_, '_, '_> {
                     matches: Vec::new(),
                 }]),
                 policies: resolved.policies,
+                sticky: resolved.sticky,
             },
             Err(NoBackend::Reported(problem)) => Answer::unavailable(*problem),
             Err(NoBackend::Ingress(name, fault)) => {
@@ -188,7 +190,7 @@ impl Writer<'_, '_, '_> {
             action: refused.map_or(answer.action, RouteAction::Unavailable),
             settings: self.ingress.settings.clone(),
             policies,
-            sticky: None,
+            sticky: answer.sticky,
         };
         self.claims.push(Claim {
             route: Arc::new(route),
@@ -228,6 +230,7 @@ impl Answer {
         Self {
             action: RouteAction::Unavailable(problem),
             policies: Vec::new(),
+            sticky: None,
         }
     }
 }

@@ -1,23 +1,34 @@
-//! What Traefik's users wrote: its Middlewares, and the annotations that name them.
+//! What Traefik's users wrote: its Middlewares, ServersTransports and TLSOptions, and the annotations that name them.
 //!
-//! It becomes policies, which do not know who wrote them: nothing after translation knows this dialect. What an annotation
-//! other than those of Middlewares costs is not said here (`annotations/foreign.rs`).
+//! It becomes policies and what endpoints are spoken to by, which do not know who wrote them: nothing after translation knows
+//! this dialect. What an annotation that Sluice does not do costs is not said here (`annotations/foreign.rs`).
 
 mod annotations;
 mod attach;
-
 mod kept;
 mod kinds;
-mod middleware;
+mod named;
+mod objects;
+mod secrets;
+mod sticky;
+mod tls_option;
+mod transport;
 mod value;
 
-pub use crate::traefik::middleware::{Middleware, MiddlewareKind};
+pub use crate::traefik::objects::{
+    Middleware, MiddlewareKind, ServersTransport, ServersTransportKind, TlsOption, TlsOptionKind,
+};
 
-pub(crate) use crate::traefik::annotations::{Scheme, exact_paths, ids, names, scheme};
+pub(crate) use crate::traefik::annotations::{
+    Scheme, exact_paths, ids, names, passes_host, scheme, switch,
+};
 pub(crate) use crate::traefik::attach::attach;
-pub(crate) use crate::traefik::kept::{Kept, id};
+pub(crate) use crate::traefik::kept::Kept;
+pub(crate) use crate::traefik::named::{Id, Kind, Meant, Stored};
+pub(crate) use crate::traefik::sticky::{is_sticky, service_id, sticky};
+pub(crate) use crate::traefik::transport::upstream_tls;
 
-/// What it costs that a Middleware cannot be had.
+/// What it costs that an object cannot be had.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Duty {
     /// It keeps requests out, or confines what they reach: the routes answer 503 without it.

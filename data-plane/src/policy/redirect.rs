@@ -58,7 +58,7 @@ impl Redirect {
                 replacement,
             } => {
                 let url = url(asked.scheme, asked.authority, path);
-                let location = pattern.replace(&url, replacement);
+                let location = pattern.replace_all(&url, replacement);
                 (location != url).then(|| location.into_owned())
             }
         };
@@ -78,7 +78,7 @@ impl Redirect {
     // RFC 9110, section 15.4.2: "For historical reasons, a user agent MAY change the request method from POST to GET"
     // after 301 and 302; after 307 and 308 it does not.
     fn by_method(&self, method: &Method) -> StatusCode {
-        let keeps = !matches!(*method, Method::GET | Method::HEAD);
+        let keeps = *method != Method::GET;
         match (self.permanent, keeps) {
             (true, false) => StatusCode::MOVED_PERMANENTLY,
             (true, true) => StatusCode::PERMANENT_REDIRECT,

@@ -156,6 +156,8 @@ fn data_plane(programs: &Programs, namespace: &Namespace, folder: &Path, node: u
         .arg(state(folder, node))
         .arg(format!("--listen=http={}", System::http(node)))
         .arg(format!("--listen=https={}", System::https(node)))
+        // Pods have no network of their own here: their addresses are those of the machine.
+        .arg("--reachable=10.244.0.0/16")
         .arg("--cores=1")
 }
 

@@ -52,8 +52,12 @@ pub(super) fn loss(key: &str, value: &str, kind: &str) -> Option<(Loss, &'static
         {
             None
         }
-        "service.serversscheme" if matches!(value, "http" | "h2c") => None,
+        "service.serversscheme" if matches!(value, "http" | "h2c" | "https") => None,
+        "service.passhostheader" if kind == "Service" && traefik::switch(value).is_some() => None,
+        "service.serverstransport" if kind == "Service" => None,
+        "router.tls.options" if kind == "Ingress" => None,
         name if name.starts_with("router.tls.domains.") => Some((Loss::Harmless, TLS_ELSEWHERE)),
+        name if kind == "Service" && traefik::is_sticky(name) => None,
         name if name.starts_with("service.sticky.") => Some((Loss::Harmless, STICKY)),
         name => Some(find(TRAEFIK_TABLE, name)),
     }
@@ -159,7 +163,7 @@ mod tests {
         ),
         (
             "traefik.ingress.kubernetes.io/service.serversscheme",
-            "https",
+            "gopher",
             HARMLESS,
         ),
         (

@@ -46,11 +46,9 @@ impl Objects {
         if old == new.as_ref() {
             return Change::Nothing;
         }
-        let ids = |service: Option<&Service>| -> BTreeSet<String> {
+        let ids = |service: Option<&Service>| -> BTreeSet<traefik::Id> {
             let annotations = service.and_then(|service| service.metadata.annotations.as_ref());
-            traefik::ids(annotations, "Service")
-                .map(str::to_owned)
-                .collect()
+            traefik::ids(annotations, "Service").collect()
         };
         let names_others = ids(old) != ids(new.as_ref());
         let users: BTreeSet<Name> = self
@@ -87,29 +85,29 @@ impl Objects {
         self.ingresses_changed(users)
     }
 
-    pub(super) fn put_middleware(
+    pub(super) fn put_named(
         &mut self,
+        kind: traefik::Kind,
         namespace: &str,
         name: &str,
-        new: Option<traefik::Kept>,
+        new: Option<traefik::Stored>,
     ) -> Change {
-        if self.middlewares.find(namespace, name) == new.as_ref() {
+        let id = kind.id(namespace, name);
+        let own = (namespace.to_owned(), name.to_owned());
+        let old = self.named.get(&id).and_then(|same_id| same_id.get(&own));
+        if old == new.as_ref() {
             return Change::Nothing;
         }
-        let id = traefik::id(namespace, name);
-        let users: BTreeSet<Name> = self.references.to_middleware(&id).cloned().collect();
+        let users: BTreeSet<Name> = self.references.to_named(&id).cloned().collect();
         self.change(&users, |objects| {
-            let own = (namespace.to_owned(), name.to_owned());
-            let same_id = objects.middlewares_by_id.entry(id.clone()).or_default();
-            if new.is_some() {
-                same_id.insert(own);
-            } else {
-                same_id.remove(&own);
-                if same_id.is_empty() {
-                    objects.middlewares_by_id.remove(&id);
-                }
+            let same_id = objects.named.entry(id.clone()).or_default();
+            match new {
+                Some(new) => drop(same_id.insert(own, new)),
+                None => drop(same_id.remove(&own)),
             }
-            objects.middlewares.put(namespace, name, new);
+            if same_id.is_empty() {
+                objects.named.remove(&id);
+            }
         });
         self.ingresses_changed(users)
     }

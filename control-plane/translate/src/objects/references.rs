@@ -1,6 +1,9 @@
 //! Which served Ingresses depend on what, however far away, so that a change costs only those that it concerns.
 //!
 //! ```text
+//!     +--> TLSOption ------------------+
+//!     |        +--> ServersTransport --+
+//!     |        |                       v
 //!  Ingress --> Service --> Middleware --> Secret
 //!     |   \                ^  |    ^
 //!     |    +---------------+  +----+ (a chain)
@@ -23,7 +26,7 @@ pub(crate) struct References {
     services: ByName<BTreeSet<Name>>,
     secrets: ByName<BTreeSet<Name>>,
     /// By the id that they are named by.
-    middlewares: BTreeMap<String, BTreeSet<Name>>,
+    named: BTreeMap<traefik::Id, BTreeSet<Name>>,
 }
 
 /// What an Ingress depends on.
@@ -31,7 +34,7 @@ pub(crate) struct References {
 pub(super) struct Dependencies {
     services: BTreeSet<Name>,
     pub(super) secrets: BTreeSet<Name>,
-    middlewares: BTreeSet<String>,
+    named: BTreeSet<traefik::Id>,
 }
 
 impl References {
@@ -45,9 +48,9 @@ impl References {
         self.secrets.find(namespace, name).into_iter().flatten()
     }
 
-    /// Returns the Ingresses that depend on a Middleware with this id, sorted.
-    pub(crate) fn to_middleware(&self, id: &str) -> impl Iterator<Item = &Name> {
-        self.middlewares.get(id).into_iter().flatten()
+    /// Returns the Ingresses that depend on an object of Traefik with this id, sorted.
+    pub(crate) fn to_named(&self, id: &traefik::Id) -> impl Iterator<Item = &Name> {
+        self.named.get(id).into_iter().flatten()
     }
 
     /// Returns all Secrets (namespace, name) that Ingresses depend on, sorted.
@@ -64,8 +67,8 @@ impl References {
             let users = self.secrets.entry_or_default(namespace, name);
             users.insert(user.clone());
         }
-        for id in &dependencies.middlewares {
-            let users = self.middlewares.entry(id.clone()).or_default();
+        for id in &dependencies.named {
+            let users = self.named.entry(id.clone()).or_default();
             users.insert(user.clone());
         }
     }
@@ -77,10 +80,10 @@ impl References {
         for (namespace, name) in &dependencies.secrets {
             release(&mut self.secrets, namespace, name, user);
         }
-        for id in &dependencies.middlewares {
-            let left = self.middlewares.get_mut(id);
+        for id in &dependencies.named {
+            let left = self.named.get_mut(id);
             if left.is_some_and(|left| left.remove(user) && left.is_empty()) {
-                self.middlewares.remove(id);
+                self.named.remove(id);
             }
         }
     }
@@ -94,27 +97,25 @@ impl Dependencies {
         let mut dependencies = Self {
             services: services(ingress).map(own).collect(),
             secrets: secrets(ingress).map(own).collect(),
-            middlewares: BTreeSet::new(),
+            named: BTreeSet::new(),
         };
         let annotations = ingress.metadata.annotations.as_ref();
-        let mut open: Vec<String> = traefik::ids(annotations, "Ingress")
-            .map(str::to_owned)
-            .collect();
+        let mut open: Vec<traefik::Id> = traefik::ids(annotations, "Ingress").collect();
         for (_, name) in &dependencies.services {
             let service = objects.service(namespace, name);
             let annotations = service.and_then(|service| service.metadata.annotations.as_ref());
-            open.extend(traefik::ids(annotations, "Service").map(str::to_owned));
+            open.extend(traefik::ids(annotations, "Service"));
         }
         while let Some(id) = open.pop() {
-            if !dependencies.middlewares.insert(id.clone()) {
+            if !dependencies.named.insert(id.clone()) {
                 continue;
             }
-            for middleware in objects.middlewares_with(&id) {
-                let namespace = &middleware.object.namespace;
-                let secrets = middleware.secrets().into_iter();
-                let secrets = secrets.map(|name| (namespace.clone(), name.to_owned()));
+            for stored in objects.stored(&id) {
+                let namespace = stored.namespace();
+                let secrets = stored.secrets().into_iter();
+                let secrets = secrets.map(|name| (namespace.to_owned(), name.to_owned()));
                 dependencies.secrets.extend(secrets);
-                open.extend(middleware.ids());
+                open.extend(stored.ids());
             }
         }
         dependencies

@@ -14,6 +14,7 @@ use crate::object::Object;
 use crate::parse::documents::Document;
 use crate::parse::{DocumentProblem, ParsedObjects};
 use crate::problem::ProblemCode;
+use crate::traefik::{MiddlewareKind, ServersTransportKind, TlsOptionKind};
 use crate::yaml::{self, Unreadable};
 
 /// Reads documents one after the other, and remembers what they hold and what is wrong with them.
@@ -78,8 +79,15 @@ impl Reader {
             }
             ("v1", "Node") => self.typed(reference, body, Object::Node),
             // The second is what Traefik's group was called before.
-            ("traefik.io/v1alpha1" | "traefik.containo.us/v1alpha1", "Middleware") => {
+            ("traefik.io/v1alpha1" | "traefik.containo.us/v1alpha1", MiddlewareKind::KIND) => {
                 self.typed(reference, body, Object::Middleware)
+            }
+            (
+                "traefik.io/v1alpha1" | "traefik.containo.us/v1alpha1",
+                ServersTransportKind::KIND,
+            ) => self.typed(reference, body, Object::ServersTransport),
+            ("traefik.io/v1alpha1" | "traefik.containo.us/v1alpha1", TlsOptionKind::KIND) => {
+                self.typed(reference, body, Object::TlsOption)
             }
             ("", _) | (_, "") => self.problem(
                 None,
@@ -235,9 +243,13 @@ impl Header {
             kind: self.kind.clone(),
             namespace: match self.kind.as_str() {
                 "IngressClass" | "Node" | SettingsKind::KIND => String::new(),
-                "Ingress" | "Service" | "EndpointSlice" | "Secret" | "Middleware" => {
-                    namespace.unwrap_or_else(|| "default".to_owned())
-                }
+                "Ingress"
+                | "Service"
+                | "EndpointSlice"
+                | "Secret"
+                | MiddlewareKind::KIND
+                | ServersTransportKind::KIND
+                | TlsOptionKind::KIND => namespace.unwrap_or_else(|| "default".to_owned()),
                 _ => namespace.unwrap_or_default(),
             },
             name: self.metadata.name.clone().unwrap_or_default(),

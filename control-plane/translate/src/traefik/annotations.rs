@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::traefik::named::{Id, Kind};
+
 /// A name in a list of Middlewares.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Named<'a> {
@@ -21,6 +23,8 @@ pub(crate) enum Scheme {
     Http,
     /// HTTP/2 in clear, without being asked.
     H2c,
+    /// HTTP/1.1 over TLS.
+    Https,
 }
 
 /// Annotations of an object.
@@ -41,17 +45,37 @@ pub(super) fn lists<'a>(
     lists.map(|(key, list)| (key, list.split(',').filter_map(named)))
 }
 
-/// Returns the ids of the Middlewares that an Ingress or a Service names.
-pub(crate) fn ids<'a>(
-    annotations: Option<&'a Annotations>,
-    kind: &str,
-) -> impl Iterator<Item = &'a str> {
-    lists(annotations, kind)
-        .flat_map(|(_, list)| list)
-        .filter_map(|named| match named {
-            Named::Id(id) => Some(id),
+/// Returns the ids of the objects that an Ingress or a Service names.
+pub(crate) fn ids(annotations: Option<&Annotations>, kind: &str) -> impl Iterator<Item = Id> {
+    let id = |kind: Kind| {
+        move |named: Named<'_>| match named {
+            Named::Id(id) => Some(kind.written(id)),
             Named::Foreign(_) => None,
-        })
+        }
+    };
+    let middlewares = lists(annotations, kind).flat_map(|(_, list)| list);
+    let transports = (kind == "Service").then(|| transports(annotations));
+    let options = (kind == "Ingress").then(|| tls_options(annotations));
+    let transports = transports.into_iter().flatten().map(|(_, named)| named);
+    let options = options.into_iter().flatten().map(|(_, named)| named);
+    middlewares
+        .filter_map(id(Kind::Middleware))
+        .chain(transports.filter_map(id(Kind::ServersTransport)))
+        .chain(options.filter_map(id(Kind::TlsOption)))
+}
+
+/// Returns the ServersTransports that a Service names, each with the annotation that has it.
+pub(super) fn transports(
+    annotations: Option<&Annotations>,
+) -> impl Iterator<Item = (&str, Named<'_>)> {
+    singles(annotations, SERVERS_TRANSPORT)
+}
+
+/// Returns the TLSOptions that an Ingress names, each with the annotation that has it.
+pub(super) fn tls_options(
+    annotations: Option<&Annotations>,
+) -> impl Iterator<Item = (&str, Named<'_>)> {
+    singles(annotations, TLS_OPTIONS)
 }
 
 /// Returns whether this annotation names Middlewares where it stands.
@@ -74,8 +98,25 @@ pub(crate) fn scheme(annotations: Option<&Annotations>) -> Option<Scheme> {
     find_all(annotations, SERVERS_SCHEME).find_map(|(_, value)| match value.trim() {
         "http" => Some(Scheme::Http),
         "h2c" => Some(Scheme::H2c),
+        "https" => Some(Scheme::Https),
         _ => None,
     })
+}
+
+/// Returns whether the endpoints of a Service get the host that the client has asked for.
+pub(crate) fn passes_host(annotations: Option<&Annotations>) -> bool {
+    let mut all = find_all(annotations, PASS_HOST_HEADER);
+    all.find_map(|(_, value)| switch(value.trim()))
+        .unwrap_or(true)
+}
+
+/// What Go takes for a truth value (`strconv.ParseBool`).
+pub(crate) fn switch(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
+    }
 }
 
 /// Returns what a name in a list stands for; `None` for nothing.
@@ -86,6 +127,14 @@ pub(super) fn named(written: &str) -> Option<Named<'_>> {
         Some(id) => Some(Named::Id(id)),
         None => Some(Named::Foreign(written)),
     }
+}
+
+fn singles<'a>(
+    annotations: Option<&'a Annotations>,
+    wanted: &'static str,
+) -> impl Iterator<Item = (&'a str, Named<'a>)> {
+    let all = find_all(annotations, wanted);
+    all.filter_map(|(key, value)| Some((key.as_str(), named(value)?)))
 }
 
 fn find_all<'a>(
@@ -99,4 +148,7 @@ fn find_all<'a>(
 const ROUTER_MIDDLEWARES: &str = "traefik.ingress.kubernetes.io/router.middlewares";
 const SERVICE_MIDDLEWARES: &str = "traefik.ingress.kubernetes.io/service.middlewares";
 const PATH_MATCHER: &str = "traefik.ingress.kubernetes.io/router.pathmatcher";
+const TLS_OPTIONS: &str = "traefik.ingress.kubernetes.io/router.tls.options";
+const PASS_HOST_HEADER: &str = "traefik.ingress.kubernetes.io/service.passhostheader";
+const SERVERS_TRANSPORT: &str = "traefik.ingress.kubernetes.io/service.serverstransport";
 const SERVERS_SCHEME: &str = "traefik.ingress.kubernetes.io/service.serversscheme";

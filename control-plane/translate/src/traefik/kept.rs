@@ -1,6 +1,6 @@
-//! What of a Middleware is kept: what it means, as far as it says so itself, and what is wrong with it.
+//! What of an object of Traefik is kept: what it means, as far as it says so itself, and what is wrong with it.
 //!
-//! It does not know what the Secrets and the other Middlewares hold that it names (`attach.rs`). Policies that need nothing
+//! It does not know what the Secrets and the other objects hold that it names (`attach.rs`, `named.rs`). Policies that need nothing
 //! else are made here, once, however many routes name them.
 
 use std::sync::Arc;
@@ -12,16 +12,17 @@ use sluice_proto::{ObjectReference, Policy, PolicyAction, Problem};
 use crate::problem::{Fault, ProblemCode};
 use crate::traefik::Duty;
 use crate::traefik::kinds::{KINDS, Link, NeedsSecrets};
-use crate::traefik::middleware::Middleware;
+use crate::traefik::named::{Codes, Id, Kind};
+use crate::traefik::objects::Middleware;
 use crate::yaml;
 
-/// What of a Middleware is kept.
+/// What of an object is kept.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Kept {
+pub(crate) struct Kept<M> {
     pub(crate) object: ObjectReference,
     pub(crate) duty: Duty,
     /// What it means, or why it means nothing.
-    pub(crate) meaning: Result<Meaning, String>,
+    pub(crate) meaning: Result<M, String>,
     /// What is wrong with it.
     pub(crate) problems: Vec<Problem>,
 }
@@ -37,14 +38,18 @@ pub(crate) enum Meaning {
     Chain(Vec<Link>),
 }
 
-/// Why a Middleware means nothing: in which field, relative to its kind's.
+/// Why an object means nothing: in which field, relative to the one that is read.
 #[derive(Debug)]
 pub(super) struct Wrong {
     pub(super) field: String,
     pub(super) reason: String,
+    /// Whether it says what it means, but Sluice does not do it.
+    is_unsupported: bool,
+    /// If it is not the usual one.
+    remedy: Option<&'static str>,
 }
 
-/// What a Middleware says under its kind, while it is read.
+/// What an object says in one of its fields, while it is read.
 pub(super) struct Spec<'a> {
     object: &'a ObjectReference,
     /// Such as `spec.rateLimit`.
@@ -54,45 +59,21 @@ pub(super) struct Spec<'a> {
     problems: Vec<Problem>,
 }
 
-impl Kept {
+impl Kept<Meaning> {
     pub(crate) fn of(object: ObjectReference, middleware: &Middleware) -> Self {
         let kind = match kind(&middleware.spec) {
             Ok(kind) => kind,
             Err(reason) => {
-                let fault = malformed(&reason, Duty::Protects);
-                return Self::broken(object, Duty::Protects, fault, "spec".to_owned(), reason);
+                let wrong = Wrong::new("", reason);
+                return Self::broken(object, Duty::Protects, "spec", wrong, Vec::new());
             }
         };
         let field = format!("spec.{}", kind.0);
         let Some((_, duty, parse)) = KINDS.iter().find(|(name, _, _)| *name == kind.0) else {
-            let reason = format!("Sluice does not support {}", kind.0);
-            let fault = unsupported(kind.0);
-            return Self::broken(object, Duty::Protects, fault, field, reason);
+            let wrong = Wrong::unsupported_kind(kind.0);
+            return Self::broken(object, Duty::Protects, &field, wrong, Vec::new());
         };
-        let mut spec = Spec {
-            object: &object,
-            field,
-            duty: *duty,
-            value: kind.1,
-            problems: Vec::new(),
-        };
-        match parse(&mut spec) {
-            Ok(meaning) => {
-                let problems = spec.problems;
-                Self {
-                    object,
-                    duty: *duty,
-                    meaning: Ok(meaning),
-                    problems,
-                }
-            }
-            Err(wrong) => {
-                let field = below(&spec.field, &wrong.field);
-                let fault = malformed(&wrong.reason, *duty);
-                let reason = format!("{field}: {}", wrong.reason);
-                Self::broken(object, *duty, fault, field, reason)
-            }
-        }
+        Self::read(object, *duty, field, kind.1, *parse)
     }
 
     /// Returns the names of the Secrets of its namespace that it needs.
@@ -104,25 +85,71 @@ impl Kept {
     }
 
     /// Returns the ids of the Middlewares that it stands for.
-    pub(crate) fn ids(&self) -> Vec<String> {
+    pub(crate) fn ids(&self) -> Vec<Id> {
         match &self.meaning {
             Ok(Meaning::Chain(links)) => links.iter().filter_map(Link::id).collect(),
             _ => Vec::new(),
+        }
+    }
+}
+
+impl<M> Kept<M> {
+    /// Reads what an object says in a field.
+    pub(super) fn read(
+        object: ObjectReference,
+        duty: Duty,
+        field: String,
+        value: &Value,
+        parse: impl FnOnce(&mut Spec<'_>) -> Result<M, Wrong>,
+    ) -> Self {
+        let mut spec = Spec {
+            object: &object,
+            field,
+            duty,
+            value,
+            problems: Vec::new(),
+        };
+        let read = parse(&mut spec);
+        let Spec {
+            field, problems, ..
+        } = spec;
+        match read {
+            Ok(meaning) => Self {
+                object,
+                duty,
+                meaning: Ok(meaning),
+                problems,
+            },
+            Err(wrong) => Self::broken(object, duty, &field, wrong, problems),
         }
     }
 
     fn broken(
         object: ObjectReference,
         duty: Duty,
-        fault: Fault,
-        field: String,
-        reason: String,
+        field: &str,
+        wrong: Wrong,
+        mut problems: Vec<Problem>,
     ) -> Self {
+        let codes = codes(&object);
+        let (code, remedy) = if wrong.is_unsupported {
+            (
+                codes.unsupported,
+                "Remove the field, or name it no more if the routes may be served without"
+                    .to_owned(),
+            )
+        } else {
+            (codes.malformed, format!("Correct the {}", object.kind))
+        };
+        let message = format!("{}; {}", wrong.reason, cost(duty));
+        let field = below(field, &wrong.field);
+        let fault = Fault::new(code, message, wrong.remedy.unwrap_or(&remedy));
+        problems.push(fault.at(&object, field.clone()));
         Self {
-            problems: vec![fault.at(&object, field)],
+            meaning: Err(format!("{field}: {}", wrong.reason)),
+            problems,
             object,
             duty,
-            meaning: Err(reason),
         }
     }
 }
@@ -165,7 +192,7 @@ impl Spec<'_> {
 
     /// Notes that this is not done as Traefik does it.
     pub(super) fn differs(&mut self, field: &str, how: &str, remedy: &str) {
-        let fault = Fault::new(ProblemCode::MiddlewareDiffers, how, remedy);
+        let fault = Fault::new(codes(self.object).differs, how, remedy);
         self.problem(field, fault);
     }
 
@@ -180,6 +207,26 @@ impl Wrong {
         Self {
             field: field.into(),
             reason: reason.into(),
+            is_unsupported: false,
+            remedy: None,
+        }
+    }
+
+    /// Returns that of a field that asks for what Sluice does not do.
+    pub(super) fn unsupported(field: impl Into<String>, what: &str) -> Self {
+        Self {
+            is_unsupported: true,
+            ..Self::new(field, format!("Sluice does not support {what}"))
+        }
+    }
+
+    /// Returns that of a kind of Middleware that Sluice does not have.
+    fn unsupported_kind(kind: &str) -> Self {
+        Self {
+            remedy: Some(
+                "Remove the Middleware from the Ingresses that name it, if their routes may be served without",
+            ),
+            ..Self::unsupported("", kind)
         }
     }
 
@@ -193,10 +240,8 @@ impl Wrong {
     }
 }
 
-/// Returns the id of a Middleware, by which annotations name it: its namespace and name with everything else than letters
-/// and digits made one hyphen. Several may have the same.
-pub(crate) fn id(namespace: &str, name: &str) -> String {
-    let joined = format!("{namespace}-{name}");
+/// Returns a name with everything else than letters and digits made one hyphen.
+pub(super) fn normalised(joined: &str) -> String {
     let words = joined.split(|character: char| !character.is_alphanumeric());
     let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
     words.join("-")
@@ -223,39 +268,17 @@ fn below(field: &str, more: &str) -> String {
     }
 }
 
-fn malformed(reason: &str, duty: Duty) -> Fault {
-    Fault::new(
-        ProblemCode::MiddlewareMalformed,
-        format!("{reason}; {}", cost(duty)),
-        "Correct the Middleware",
-    )
+/// Returns the codes of problems of an object.
+fn codes(object: &ObjectReference) -> &'static Codes {
+    Kind::parse(&object.kind)
+        .unwrap_or(Kind::Middleware)
+        .codes()
 }
 
-fn unsupported(kind: &str) -> Fault {
-    Fault::new(
-        ProblemCode::MiddlewareUnsupported,
-        format!("Sluice does not support {kind}; {}", cost(Duty::Protects)),
-        "Remove the Middleware from the Ingresses that name it, if their routes may be served without",
-    )
-}
-
-/// Returns what it costs that a Middleware cannot be used.
+/// Returns what it costs that an object cannot be used.
 pub(super) const fn cost(duty: Duty) -> &'static str {
     match duty {
         Duty::Protects => "the routes that need it answer 503",
         Duty::Improves => "the routes that name it are served without",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_id_has_letters_digits_and_single_hyphens() {
-        assert_eq!(id("default", "a"), "default-a");
-        assert_eq!(id("a-b", "c"), id("a", "b-c"));
-        assert_eq!(id("a", "b.c"), "a-b-c");
-        assert_eq!(id("a", "b--c"), "a-b-c");
     }
 }

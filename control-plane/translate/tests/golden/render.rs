@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 use sluice_proto::{
-    Backend, BackendTarget, Certificate, Endpoint, Host, Kind, Listener, Policy, Problem, Resource,
-    ResourceKey, Route, RouteAction, Settings, SettingsName,
+    Backend, BackendTarget, Certificate, ClientCertificate, Endpoint, Host, Kind, Listener, Policy,
+    PolicyAction, Problem, Resource, ResourceKey, Route, RouteAction, Settings, SettingsName,
 };
 use sluice_translate::{DocumentProblem, EdgeSettings, Options, Translation};
 
@@ -113,6 +113,8 @@ struct OfRoute {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     policies: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    sticky: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     settings: Option<String>,
 }
 
@@ -157,6 +159,7 @@ impl OfRoute {
             unavailable,
             certificate: route.certificate.as_ref().map(ToString::to_string),
             policies: route.policies.iter().map(ToString::to_string).collect(),
+            sticky: (route.sticky.as_ref()).map(|sticky| format!("{sticky:?}")),
             settings: (!route.settings.is_edge()).then(|| route.settings.to_string()),
         }
     }
@@ -188,14 +191,28 @@ fn of_listener(listener: &Listener) -> String {
 fn of_policy(policy: &Policy) -> OfPolicy {
     OfPolicy {
         policy: policy.name.to_string(),
-        does: format!("{:?}", policy.action),
+        does: match &policy.action {
+            PolicyAction::ClientCertificate(certificate) => of_client_certificate(certificate),
+            action => format!("{action:?}"),
+        },
     }
+}
+
+fn of_client_certificate(certificate: &ClientCertificate) -> String {
+    let authorities = certificate.authorities.as_ref().map(Vec::len);
+    format!(
+        "ClientCertificate of {authorities:?} authorities, optional: {}",
+        certificate.optional
+    )
 }
 
 fn of_host(host: &Host) -> String {
     let mut text = host.pattern.to_string();
     if let Some(certificate) = &host.certificate {
         text.push_str(&format!(" with {certificate}"));
+    }
+    for policy in &host.client_certificates {
+        text.push_str(&format!(" asking for {policy}"));
     }
     if !host.settings.is_edge() {
         text.push_str(&format!(" under {}", host.settings));
@@ -261,7 +278,14 @@ fn of_backend(backend: &Backend) -> String {
             format!("of {}", addresses.join(", "))
         }
     };
-    format!("{} {:?} {target}", backend.name, backend.protocol)
+    let mut text = format!("{} {:?} {target}", backend.name, backend.protocol);
+    if let Some(tls) = &backend.tls {
+        text.push_str(&format!(" by {tls:?}"));
+    }
+    if backend.own_host {
+        text.push_str(" with their own host");
+    }
+    text
 }
 
 fn of_endpoint(endpoint: &Endpoint) -> String {

@@ -1,4 +1,4 @@
-//! Which changes of Middlewares matter, and to whom.
+//! Which changes of Middlewares and other objects of Traefik matter, and to whom.
 
 use sluice_proto::{Kind, Resource, ResourceKey, RouteAction};
 use sluice_translate::{Change, EdgeSettings, Objects, Translation, retranslate, translate};
@@ -61,6 +61,40 @@ fn the_secrets_of_middlewares_are_referred_to_as_long_as_they_are() {
     assert_eq!(objects.take_changed(), named(&["by-chain"]));
     let secrets = objects.take_referenced_secrets().unwrap();
     assert!(!secrets.contains(&users), "{secrets:?}");
+}
+
+#[test]
+fn a_servers_transport_concerns_whoever_depends_on_it_and_so_do_its_secrets() {
+    let mut objects = served();
+    let secure = service("secure", 80).replace(
+        "{name: secure}",
+        "{name: secure, annotations: {traefik.ingress.kubernetes.io/service.serverstransport: \
+         shared-trusting@kubernetescrd}}",
+    );
+    for text in [guarded("direct", "", "secure"), secure] {
+        let _ = objects.apply(object(&text));
+    }
+    let _ = objects.take_changed();
+    let _ = objects.take_referenced_secrets();
+    let transport = |name: &str| {
+        object(
+            &middleware("shared", name, "{rootCAs: [{secret: users}]}")
+                .replace("Middleware", "ServersTransport"),
+        )
+    };
+    assert_eq!(objects.apply(transport("trusting")), Change::Ingresses);
+    assert_eq!(objects.take_changed(), named(&["direct"]));
+    assert_eq!(objects.apply(transport("trusting")), Change::Nothing);
+    assert_eq!(objects.apply(transport("others")), Change::Nothing);
+    let users = ("shared".to_owned(), "users".to_owned());
+    let secrets = objects.take_referenced_secrets().unwrap();
+    assert!(secrets.contains(&users), "{secrets:?}");
+    // A Middleware of the same name is something else.
+    let twin = object(&middleware("shared", "trusting", "{compress: {}}"));
+    assert_eq!(objects.apply(twin), Change::Nothing);
+    let secret = object(&credentials("users"));
+    assert_eq!(objects.apply(secret), Change::Ingresses);
+    assert_eq!(objects.take_changed(), named(&["direct"]));
 }
 
 #[test]

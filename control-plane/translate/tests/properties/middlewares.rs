@@ -1,4 +1,4 @@
-//! Makes Middlewares, and what names them and what they name.
+//! Makes Middlewares and other objects of Traefik, and what names them and what they name.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +6,21 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use sluice_translate::{Middleware, Object};
+use sluice_translate::{Middleware, Object, ServersTransport, TlsOption};
 
 use crate::objects_strategy::{ingress, metadata, secret};
 
+/// Objects of Traefik, of any kind.
+pub(crate) fn any_of_traefik() -> impl Strategy<Value = Object> {
+    prop_oneof![
+        4 => any_middleware().prop_map(Object::Middleware),
+        1 => any_transport().prop_map(Object::ServersTransport),
+        1 => any_option().prop_map(Object::TlsOption),
+    ]
+}
+
 /// Middlewares that meet each other, and may have the same id.
-pub(crate) fn any_middleware() -> impl Strategy<Value = Middleware> {
+fn any_middleware() -> impl Strategy<Value = Middleware> {
     let spec = prop_oneof![
         2 => select(MIDDLEWARES).prop_map(|text| serde_json::from_str(text).unwrap()),
         1 => vec(select(&["m", "b-m", "n"][..]), 0..3).prop_map(|names| {
@@ -31,10 +40,25 @@ pub(crate) fn any_middleware() -> impl Strategy<Value = Middleware> {
     })
 }
 
-/// An annotation that names some.
+/// ServersTransports, most of them broken.
+fn any_transport() -> impl Strategy<Value = ServersTransport> {
+    let spec = select(TRANSPORTS).prop_map(|text| serde_json::from_str(text).unwrap());
+    (metadata(&["m", "b-m", "n"]), spec)
+        .prop_map(|(metadata, spec)| ServersTransport::new(metadata, spec))
+}
+
+/// TLSOptions, some of them broken.
+fn any_option() -> impl Strategy<Value = TlsOption> {
+    let spec = select(TLS_OPTIONS).prop_map(|text| serde_json::from_str(text).unwrap());
+    (metadata(&["m", "b-m", "n"]), spec).prop_map(|(metadata, spec)| TlsOption::new(metadata, spec))
+}
+
+/// Annotations that name some.
 pub(crate) fn any_list() -> impl Strategy<Value = BTreeMap<String, String>> {
     let list = vec(select(MIDDLEWARE_NAMES), 1..4).prop_map(|names| names.join(","));
-    (select(LISTS), list).prop_map(|(key, list)| BTreeMap::from([(key.to_owned(), list)]))
+    let list = (select(LISTS), list).prop_map(|(key, list)| (key.to_owned(), list));
+    let other = select(OTHERS).prop_map(|(key, value)| (key.to_owned(), value.to_owned()));
+    vec(prop_oneof![2 => list, 1 => other], 1..4).prop_map(BTreeMap::from_iter)
 }
 
 /// What Middlewares have to do with, in the ways that lead to policies.
@@ -77,6 +101,37 @@ const MIDDLEWARE_NAMES: &[&str] = &[
     "a-b-m@kubernetescrd",
     "a-b-n@kubernetescrd",
     "x@file",
+];
+const OTHERS: &[(&str, &str)] = &[
+    (TRANSPORT, "a-m@kubernetescrd"),
+    (TRANSPORT, "a-b-m@kubernetescrd"),
+    (OPTIONS, "a-m@kubernetescrd"),
+    (OPTIONS, "a-b-m@kubernetescrd"),
+    (SCHEME, "https"),
+    (SCHEME, "h2c"),
+    (HOST, "false"),
+    (COOKIE, "true"),
+    (COOKIE_PATH, "/a"),
+    (COOKIE_PATH, "a;b"),
+];
+const TRANSPORT: &str = "traefik.ingress.kubernetes.io/service.serverstransport";
+const SCHEME: &str = "traefik.ingress.kubernetes.io/service.serversscheme";
+const HOST: &str = "traefik.ingress.kubernetes.io/service.passhostheader";
+const COOKIE: &str = "traefik.ingress.kubernetes.io/service.sticky.cookie";
+const COOKIE_PATH: &str = "traefik.ingress.kubernetes.io/service.sticky.cookie.path";
+const OPTIONS: &str = "traefik.ingress.kubernetes.io/router.tls.options";
+const TLS_OPTIONS: &[&str] = &[
+    r#"{"clientAuth": {"secretNames": ["s"]}}"#,
+    r#"{"clientAuth": {"clientAuthType": "RequestClientCert"}, "minVersion": "VersionTLS13"}"#,
+    r#"{"clientAuth": {"clientAuthType": "RequireAndVerifyClientCert"}}"#,
+    "{}",
+];
+const TRANSPORTS: &[&str] = &[
+    r#"{"insecureSkipVerify": true}"#,
+    r#"{"serverName": "web.example", "forwardingTimeouts": {}}"#,
+    r#"{"rootCAs": [{"secret": "s"}], "certificatesSecrets": ["t"]}"#,
+    r#"{"serverName": "a b"}"#,
+    "null",
 ];
 const MIDDLEWARES: &[&str] = &[
     r#"{"rateLimit": {"average": 1}}"#,

@@ -22,7 +22,7 @@ use proptest::sample::select;
 use sluice_proto::ObjectReference;
 use sluice_translate::{EdgeSettings, Object, SecretReference, parse_objects};
 
-use crate::middlewares::{any_guarded, any_list, any_middleware};
+use crate::middlewares::{any_guarded, any_list, any_of_traefik};
 use crate::settings_objects::any_settings_object;
 
 /// One thing that happens to the objects.
@@ -78,7 +78,7 @@ pub(crate) fn any_object() -> impl Strategy<Value = Object> {
         4 => slice().prop_map(Object::EndpointSlice),
         2 => secret().prop_map(Object::Secret),
         1 => node().prop_map(Object::Node),
-        4 => any_middleware().prop_map(Object::Middleware),
+        6 => any_of_traefik(),
         1 => any_settings_object().prop_map(Object::Settings),
     ]
 }

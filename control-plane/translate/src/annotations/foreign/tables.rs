@@ -134,7 +134,11 @@ pub(super) const TRAEFIK_TABLE: &[(&str, Loss, &str)] = &[
     ),
     ("router.tls", Loss::Harmless, REDIRECT),
     ("router.tls.certresolver", Loss::Harmless, TLS_ELSEWHERE),
-    ("router.tls.options", Loss::Protects, CLIENT_CERTIFICATE),
+    (
+        "router.tls.options",
+        Loss::Protects,
+        "it has an effect on Ingresses only, and may ask for client certificates",
+    ),
     (
         "service.middlewares",
         Loss::Protects,
@@ -152,7 +156,11 @@ pub(super) const TRAEFIK_TABLE: &[(&str, Loss, &str)] = &[
         Loss::Harmless,
         "use appProtocol of the Service's port",
     ),
-    ("service.serverstransport", Loss::Harmless, UPSTREAM_TLS),
+    (
+        "service.serverstransport",
+        Loss::Harmless,
+        "it has an effect on Services only",
+    ),
 ];
 
 /// Where "false" or nothing asks for what happens anyway.

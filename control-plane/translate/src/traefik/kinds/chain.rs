@@ -4,7 +4,8 @@ use serde::Deserialize;
 
 use crate::objects::Name;
 use crate::traefik::annotations::{Named, named};
-use crate::traefik::kept::{Meaning, Spec, Wrong, id};
+use crate::traefik::kept::{Meaning, Spec, Wrong};
+use crate::traefik::named::{Id, Kind};
 
 /// A Middleware that a chain names.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -19,10 +20,10 @@ pub(crate) enum Link {
 
 impl Link {
     /// Returns the id of what it names, if Kubernetes may know it.
-    pub(crate) fn id(&self) -> Option<String> {
+    pub(crate) fn id(&self) -> Option<Id> {
         match self {
-            Self::Object((namespace, name)) => Some(id(namespace, name)),
-            Self::Id(id) => Some(id.clone()),
+            Self::Object((namespace, name)) => Some(Kind::Middleware.id(namespace, name)),
+            Self::Id(id) => Some((Kind::Middleware, id.clone())),
             Self::Foreign(_) => None,
         }
     }

@@ -166,6 +166,22 @@ async fn a_redirect_by_regular_expression_sees_the_whole_url() {
     assert_eq!(other.status, 200);
 }
 
+#[tokio::test]
+async fn a_redirect_by_regular_expression_replaces_whatever_it_finds() {
+    let to = RedirectTo::Url(Replacement {
+        pattern: "_".to_owned(),
+        replacement: "-".to_owned(),
+    });
+    let guarded = Guarded::by([PolicyAction::Redirect(Redirect {
+        permanent: false,
+        status: None,
+        to,
+    })])
+    .await;
+    let answer = guarded.get("/a_b_c", &[]).await;
+    assert_eq!(answer.header("location"), "http://shop.example/a-b-c");
+}
+
 async fn rewritten(rewrite: Rewrite, path: &str) -> Answer {
     let guarded = Guarded::by([PolicyAction::Rewrite(rewrite)]).await;
     guarded

@@ -47,9 +47,9 @@ pub(super) const ALL: &[Difference] = &[
         reason: "A rule with a host goes before one without, whatever their paths",
     },
     Difference {
-        id: "paths-as-sent",
+        id: "encoded-slashes-stay",
         fields: &["status", "answered by", "backend saw path"],
-        reason: "Paths are matched and sent on as they came",
+        reason: "An encoded slash is no slash: it stays within its element, where paths are matched and in what backends get",
     },
     Difference {
         id: "queries-as-sent",
@@ -110,5 +110,108 @@ pub(super) const ALL: &[Difference] = &[
         id: "other-entry-points-are-unavailable",
         fields: &["status"],
         reason: "An Ingress for another entry point than `web` and `websecure` answers 503: that one may be open to fewer people",
+    },
+    Difference {
+        id: "priority-is-as-kubernetes-has-it",
+        fields: &["answered by"],
+        reason: "The rules of Kubernetes decide between paths, whatever `router.priority` says",
+    },
+    Difference {
+        id: "patterns-are-unavailable",
+        fields: &["status", "answered by"],
+        reason: "`router.pathmatcher: PathRegexp` is not supported: what its pattern could match answers 503",
+    },
+    Difference {
+        id: "rate-limits-are-shared",
+        fields: &["status", "answered by"],
+        reason: "A limit counts by the Middleware: all routes that name it share its buckets",
+    },
+    Difference {
+        id: "limits-count-the-client",
+        fields: &["status", "answered by"],
+        reason: "Without a `sourceCriterion` a rate limit counts by the client, as the settings have it determined",
+    },
+    Difference {
+        id: "trusted-entries-only",
+        fields: &["status", "answered by"],
+        reason: "Of `X-Forwarded-For`, `depth` and `excludedIPs` see what trusted neighbours have written: up to the first address that is not one of theirs",
+    },
+    Difference {
+        id: "cors-says-what-is-allowed",
+        fields: &["response access-control-*", "response vary"],
+        reason: "CORS headers go to origins that may ask, and to no others; `Vary: Origin` stands wherever the answer depends on it; origins are compared as a whole, in any case",
+    },
+    Difference {
+        id: "scheme-of-a-trusted-proxy",
+        fields: &["response strict-transport-security"],
+        reason: "What a trusted neighbour says of the scheme is the scheme: HSTS is sent to who came by HTTPS to it",
+    },
+    Difference {
+        id: "allowed-hosts-are-hosts",
+        fields: &["status", "answered by"],
+        reason: "`allowedHosts` are compared with the host that is asked for, without its port, and others are answered 400; `hostsProxyHeaders` has no effect",
+    },
+    Difference {
+        id: "path-headers-are-replaced",
+        fields: &[
+            "backend saw x-forwarded-prefix",
+            "backend saw x-replaced-path",
+        ],
+        reason: "`X-Forwarded-Prefix` and `X-Replaced-Path` say what Sluice has done, and nothing that came with the request",
+    },
+    Difference {
+        id: "paths-have-no-query",
+        fields: &["status", "answered by"],
+        reason: "The `path` of `replacePath` is a path: with a query it is malformed, and its routes answer 503",
+    },
+    Difference {
+        id: "compress-decides-otherwise",
+        fields: &[
+            "response vary",
+            "response body",
+            "response content-encoding",
+            "response content-type",
+        ],
+        reason: "Compression is as RFC 9110 has it: `*` is any encoding, `no-transform` is kept, `Vary` stands where the encoding depends on what the client accepts and nowhere else",
+    },
+    Difference {
+        id: "large-responses-are-cut",
+        fields: &["status", "answered by"],
+        reason: "A response without a length that grows beyond `maxResponseBodyBytes` is cut, as nothing is buffered",
+    },
+    Difference {
+        id: "failed-handshakes-are-502",
+        fields: &["status"],
+        reason: "An endpoint whose certificate is not accepted is 502, and `Proxy-Status` says why",
+    },
+    Difference {
+        id: "servers-are-called-by-their-service",
+        fields: &["backend saw SNI"],
+        reason: "Without a `serverName` endpoints are asked for `SERVICE.NAMESPACE.svc` by TLS, and their certificate must be for that",
+    },
+    Difference {
+        id: "timeouts-are-those-of-settings",
+        fields: &["status", "answered by"],
+        reason: "`forwardingTimeouts` of a ServersTransport have no effect: the timeouts of the settings hold",
+    },
+    Difference {
+        id: "no-answer-of-who-decides-is-503",
+        fields: &["status"],
+        reason: "A service of `forwardAuth` that cannot be reached, is late or breaks off is 503, and `Proxy-Status` says why",
+    },
+    Difference {
+        id: "who-decides-is-told-of-the-client",
+        fields: &["auth server saw x-*"],
+        reason: "A service of `forwardAuth` is told of the client as backends are, `X-Forwarded-Method` and `X-Forwarded-Uri` are those of the request, and nothing that came with it changes that, whatever `trustForwardHeader` says",
+    },
+    Difference {
+        id: "client-certificates-are-judged-by-the-route",
+        fields: &["status", "answered by"],
+        reason: "Who has not the client certificate that a route wants is answered 403, in plain HTTP, too",
+    },
+    Difference {
+        id: "tls-versions-are-those-of-settings",
+        fields: &["status", "answered by", "backend saw SNI"],
+        reason: "The versions of TLS are those of the settings of the class, whatever a TLSOption says",
     },
 ];

@@ -55,7 +55,7 @@ fn spellings() -> Vec<Row> {
         row("below an open path: an encoded slash", get("basic-below.test/x%2F..%2Fadmin")),
         row("below an open path: a slash at its end", get("basic-below.test/admin/")),
         row("below an open path: a backslash", get("basic-below.test/x/..%5Cadmin")),
-        row("below an open path: a semicolon", get("basic-below.test/admin;x=1")),
+        row("below an open path: a semicolon", get("basic-below.test/admin;x=1")).differs("prefix-by-elements"),
         row("below an open path: in capitals", get("basic-below.test/ADMIN")),
         row("below an open path: leading out of it", get("basic-below.test/admin/../x")),
     ]

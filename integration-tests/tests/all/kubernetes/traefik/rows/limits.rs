@@ -14,8 +14,8 @@ fn buckets() -> Vec<Row> {
         row("burst 1 by default", get("rate-default.test/")).times(3),
         row("average 0: no limit", get("rate-none.test/")).times(5),
         row("average 1000: twenty requests", get("rate-fast.test/")).times(20),
-        row("two paths of one Ingress", get("rate-paths.test/one")).times(2).then(get("rate-paths.test/two")).times(2),
-        row("two Ingresses with one Middleware", get("rate-shared-a.test/")).times(2).then(get("rate-shared-b.test/")).times(2),
+        row("two paths of one Ingress", get("rate-paths.test/one")).differs("rate-limits-are-shared").times(2).then(get("rate-paths.test/two")).times(2),
+        row("two Ingresses with one Middleware", get("rate-shared-a.test/")).differs("rate-limits-are-shared").times(2).then(get("rate-shared-b.test/")).times(2),
     ]
 }
 
@@ -27,18 +27,18 @@ fn sources() -> Vec<Row> {
     let key = |value: &str| get("rate-header.test/").header("X-Key", value);
     let subnet = |client: &str| get("rate-subnet.test/").forwarded_for(client);
     vec![
-        row("by peer: two of them", get("rate-peers.test/")).times(2).then(get("rate-peers.test/").from(Peer::OtherStranger)).times(2),
-        row("by peer: a stranger's X-Forwarded-For does not help", get("rate-untrusted.test/").header("X-Forwarded-For", "203.0.113.1")).then(get("rate-untrusted.test/").header("X-Forwarded-For", "203.0.113.2")),
-        row("by peer: through a proxy, two clients", get("rate-untrusted.test/").forwarded_for("203.0.113.1")).then(get("rate-untrusted.test/").forwarded_for("203.0.113.2")),
-        row("depth 1: two clients", by("203.0.113.1")).times(2).then(by("203.0.113.2")).times(2),
-        row("depth 1: what stands left does not help", by("198.51.100.1, 203.0.113.3")).then(by("198.51.100.2, 203.0.113.3")),
-        row("depth 2: the second from the right", two("203.0.113.1, 192.0.2.1")).then(two("203.0.113.1, 192.0.2.2")).then(two("203.0.113.2, 192.0.2.1")),
-        row("depth 2: too few", two("192.0.2.1")).then(two("192.0.2.2")),
-        row("excludedIPs", excluded("203.0.113.1, 192.0.2.1")).then(excluded("203.0.113.1, 192.0.2.2")).then(excluded("203.0.113.2, 192.0.2.1")),
+        row("by peer: two of them", get("rate-peers.test/")).differs("rate-limits-are-shared").times(2).then(get("rate-peers.test/").from(Peer::OtherStranger)).times(2),
+        row("by peer: a stranger's X-Forwarded-For does not help", get("rate-untrusted.test/").header("X-Forwarded-For", "203.0.113.1")).differs("rate-limits-are-shared").then(get("rate-untrusted.test/").header("X-Forwarded-For", "203.0.113.2")),
+        row("by peer: through a proxy, two clients", get("rate-untrusted.test/").forwarded_for("203.0.113.1")).differs("limits-count-the-client").differs("real-ip-is-the-client").then(get("rate-untrusted.test/").forwarded_for("203.0.113.2")),
+        row("depth 1: two clients", by("203.0.113.1")).differs("real-ip-is-the-client").times(2).then(by("203.0.113.2")).times(2),
+        row("depth 1: what stands left does not help", by("198.51.100.1, 203.0.113.3")).differs("forwarded-for-begins-with-the-client").differs("real-ip-is-the-client").then(by("198.51.100.2, 203.0.113.3")),
+        row("depth 2: the second from the right", two("203.0.113.1, 192.0.2.1")).differs("trusted-entries-only").differs("forwarded-for-begins-with-the-client").differs("real-ip-is-the-client").then(two("203.0.113.1, 192.0.2.2")).then(two("203.0.113.2, 192.0.2.1")),
+        row("depth 2: too few", two("192.0.2.1")).differs("trusted-entries-only").then(two("192.0.2.2")),
+        row("excludedIPs", excluded("203.0.113.1, 192.0.2.1")).differs("trusted-entries-only").differs("forwarded-for-begins-with-the-client").differs("real-ip-is-the-client").then(excluded("203.0.113.1, 192.0.2.2")).then(excluded("203.0.113.2, 192.0.2.1")),
         row("by header: two values", key("a")).times(2).then(key("b")).times(2),
         row("by header: without it", get("rate-header.test/")).times(2),
         row("by host: two hosts", get("rate-host-a.test/")).times(2).then(get("rate-host-b.test/")).times(2),
-        row("IPv6 by subnet", subnet("2001:db8::1")).then(subnet("2001:db8::2")).then(subnet("2001:db8:0:1::1")),
+        row("IPv6 by subnet", subnet("2001:db8::1")).differs("real-ip-is-the-client").then(subnet("2001:db8::2")).then(subnet("2001:db8:0:1::1")),
     ]
 }
 

@@ -19,20 +19,20 @@ pub(super) fn scheme() -> Vec<Row> {
     vec![
         row("h2c", get("scheme-h2c.test/")),
         row("h2c: POST", ask("POST", "scheme-h2c.test/").body(10)),
-        row("https: a certificate that nobody trusts", get("scheme-https.test/")),
-        row("a port named https: the same", get("named-https.test/")),
+        row("https: a certificate that nobody trusts", get("scheme-https.test/")).differs("failed-handshakes-are-502"),
+        row("a port named https: the same", get("named-https.test/")).differs("failed-handshakes-are-502"),
     ]
 }
 
 #[rustfmt::skip]
 pub(super) fn transport() -> Vec<Row> {
     vec![
-        row("insecureSkipVerify", get("transport-trusting.test/")),
+        row("insecureSkipVerify", get("transport-trusting.test/")).differs("servers-are-called-by-their-service"),
         row("rootCAs and serverName", get("transport-verifying.test/")),
-        row("rootCAs and a wrong serverName", get("transport-wrong-name.test/")),
+        row("rootCAs and a wrong serverName", get("transport-wrong-name.test/")).differs("failed-handshakes-are-502"),
         row("unknown", get("transport-nowhere.test/")).unserved().differs("broken-route-is-unavailable"),
         row("responseHeaderTimeout: in time", get("transport-impatient.test/")),
-        row("responseHeaderTimeout: too late", get("transport-impatient.test/?delay_ms=3000")),
+        row("responseHeaderTimeout: too late", get("transport-impatient.test/?delay_ms=3000")).differs("timeouts-are-those-of-settings"),
     ]
 }
 
