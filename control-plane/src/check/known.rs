@@ -17,6 +17,7 @@ pub(super) struct Known {
     pub(super) classes: bool,
     pub(super) services: bool,
     settings: bool,
+    policies: bool,
     certificates: bool,
     endpoints: bool,
     /// Namespace and name of those that have EndpointSlices.
@@ -31,6 +32,7 @@ impl Known {
                 Object::IngressClass(_) => known.classes = true,
                 Object::Service(_) => known.services = true,
                 Object::Settings(_) => known.settings = true,
+                Object::Policy(_) => known.policies = true,
                 // A folder often has Secrets of its applications, and none of its certificates.
                 Object::Secret(secret) => {
                     known.certificates |= secret.type_.as_deref() == Some("kubernetes.io/tls");
@@ -78,6 +80,12 @@ impl Known {
                 self.settings,
                 NoteCode::SettingsNotChecked,
                 "there are no Settings in the input: those that classes name are not checked",
+            )
+        } else if is(ProblemCode::PolicyMissing) || is(ProblemCode::PolicyNotShared) {
+            (
+                self.policies,
+                NoteCode::PoliciesNotChecked,
+                "there are no Policies in the input: those that Ingresses name are not checked",
             )
         } else if is(ProblemCode::SecretMissing) {
             (

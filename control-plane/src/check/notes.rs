@@ -37,6 +37,8 @@ pub(super) enum NoteCode {
     SecretsNotChecked,
     /// There are no Settings.
     SettingsNotChecked,
+    /// There are no Policies.
+    PoliciesNotChecked,
     /// There are objects of kinds that Sluice does not read.
     KindsNotRead,
 }

@@ -111,6 +111,7 @@ async fn run(
         watch(all(), kinds::ENDPOINT_SLICE, Object::EndpointSlice).boxed(),
         watch(all(), kinds::NODE, Object::Node).boxed(),
         watch(all(), kinds::SETTINGS, Object::Settings).boxed(),
+        watch(all(), kinds::POLICY, Object::Policy).boxed(),
         watch(all(), kinds::MIDDLEWARE, Object::Middleware).boxed(),
         watch(all(), kinds::SERVERS_TRANSPORT, Object::ServersTransport).boxed(),
         watch(all(), kinds::TLS_OPTION, Object::TlsOption).boxed(),

@@ -1,6 +1,6 @@
 //! What the annotations of an Ingress or a Service ask for, and what it costs that Sluice does not do it.
 //!
-//! It does not know the dialects: each says itself which policies an object names (`traefik.rs`). An annotation that
+//! It does not know the dialects: each says itself which policies an object names (`traefik.rs`, `policies.rs`). An annotation that
 //! protects or confines must not be lost silently: whatever carries it answers 503 and says so. The others are only reported.
 
 mod foreign;
@@ -12,6 +12,7 @@ use sluice_proto::{ObjectReference, Policy, Problem};
 
 use crate::annotations::foreign::Loss;
 use crate::objects::Objects;
+use crate::policies;
 use crate::problem::{Fault, ProblemCode, Problems};
 use crate::traefik;
 
@@ -47,7 +48,9 @@ pub(crate) fn judge(
     let mut ignored = Vec::new();
     let mut unsupported = Vec::new();
     for (key, value) in annotations.into_iter().flatten() {
-        if key.starts_with(OWN_PREFIX) {
+        if object.kind == "Ingress" && policies::is_known(key) {
+            // `policies.rs` reads it.
+        } else if key.starts_with(OWN_PREFIX) {
             let problem = unknown(key).at(object, field(key));
             problems.add(problem.clone());
             judgement.unavailable.get_or_insert(problem);

@@ -282,3 +282,6 @@ fn cluster_addresses(
     addresses.dedup();
     addresses
 }
+
+/// How the message ends of whoever is no backend.
+pub(crate) const COST: &str = "; the path answers 503";

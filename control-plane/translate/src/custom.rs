@@ -7,7 +7,9 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use k8s_openapi::{ClusterResourceScope, Metadata, Resource, ResourceScope};
+use k8s_openapi::{
+    ClusterResourceScope, Metadata, NamespaceResourceScope, Resource, ResourceScope,
+};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -47,6 +49,19 @@ impl CustomKind for SettingsKind {
     const VERSION: &'static str = "v1alpha1";
     const KIND: &'static str = "Settings";
     const PLURAL: &'static str = "settings";
+}
+
+/// What is done to requests and responses.
+#[derive(Debug)]
+pub enum PolicyKind {}
+
+impl CustomKind for PolicyKind {
+    type Scope = NamespaceResourceScope;
+    const API_VERSION: &'static str = "ingress.sluice.dev/v1alpha1";
+    const GROUP: &'static str = "ingress.sluice.dev";
+    const VERSION: &'static str = "v1alpha1";
+    const KIND: &'static str = "Policy";
+    const PLURAL: &'static str = "policies";
 }
 
 impl<K> Custom<K> {

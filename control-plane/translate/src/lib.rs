@@ -25,7 +25,10 @@
 //! and beside it what is done to requests:
 //!
 //! ```text
-//!  Ingress --annotations--> Middleware <--annotations-- Service --annotations--> ServersTransport (Backend.tls)
+//!  Settings (of the class) --policies--> Policy
+//!     Ingress --annotations-----------------^
+//!     |   |
+//!     |   +--annotations--> Middleware <--annotations-- Service --annotations--> ServersTransport (Backend.tls)
 //!     |                      |   ^  |
 //!     |  (TLSOption, too)    |   +--+ chain        Secret: users, authorities
 //! ====|======================|=======================|=========================
@@ -35,7 +38,7 @@
 //!
 //! First each Ingress is read on its own (`reading.rs`): whether it is served (`class.rs`, `ingress.rs`), what `spec.tls`
 //! says (`tls.rs`), the routes that it wants with their paths, annotations and backends (`routes.rs`, `path.rs`,
-//! `annotations.rs`, `backends.rs`) and policies (`traefik.rs`), what its Secrets hold (`secret.rs`, `certificates.rs`).
+//! `annotations.rs`, `backends.rs`) and policies (`policies.rs`, `traefik.rs`), what its Secrets hold (`secret.rs`, `certificates.rs`).
 //! Then what several share is settled (`merged.rs`): who owns each host and gets each path (`claims.rs`), whose certificate a
 //! host gets (`hosts.rs`), which policies and backends are used, and last the endpoints (`endpoints.rs`). After a change only
 //! what it touches is done again ([`retranslate`]). `testdata` shows every behaviour as a pair of files.
@@ -46,34 +49,44 @@ mod certificates;
 mod claims;
 mod class;
 mod custom;
+mod duty;
 mod endpoints;
 mod external_name;
 mod hosts;
 mod ingress;
 mod merged;
+mod needs;
 mod node;
 mod object;
 mod objects;
 mod parse;
 mod path;
+mod policies;
 mod problem;
 mod reading;
 mod routes;
+mod schema;
 mod secret;
 mod settings;
 mod tls;
 mod traefik;
 mod translation;
+mod value;
 mod yaml;
 
 pub use crate::class::assumed_class;
-pub use crate::custom::{Custom, CustomKind, SettingsKind};
+pub use crate::custom::{Custom, CustomKind, PolicyKind, SettingsKind};
 pub use crate::object::Object;
 pub use crate::objects::{Change, Changed, Objects};
 pub use crate::parse::{DocumentProblem, ParsedObjects, Place, parse_objects, places};
+pub use crate::policies::{
+    PolicyAnnotation, PolicyStep, policy_annotations, policy_definition, policy_fields,
+    policy_steps,
+};
 pub use crate::problem::ProblemCode;
+pub use crate::schema::SpecField;
 pub use crate::settings::{
-    EdgeSettings, IngressSettings, ProxySet, SecretReference, SettingsError, SettingsField,
+    EdgeSettings, IngressSettings, PolicyReference, ProxySet, SecretReference, SettingsError,
     StatusAddress, StatusSettings, settings_definition, settings_fields,
 };
 pub use crate::traefik::{

@@ -23,6 +23,7 @@ use crate::merged::relation::Relation;
 use crate::objects::{Changed, Name, Objects};
 use crate::problem::Problems;
 use crate::reading::{Reading, Seniority};
+use crate::settings::ClassPolicies;
 use crate::translation::{Options, Published};
 
 /// All readings, and what became of them.
@@ -60,6 +61,7 @@ impl Merged {
         &mut self,
         objects: &Objects,
         options: &Options,
+        policies: &ClassPolicies,
         changed: Changed,
         published: &mut Published,
     ) {
@@ -70,7 +72,8 @@ impl Merged {
         let classes = Classes::new(objects.classes(), &options.settings.ingress.controllers);
         for name in changed.ingresses {
             let ingress = objects.ingress(&name);
-            let new = ingress.and_then(|own| Reading::of(own, &classes, objects, options));
+            let new =
+                ingress.and_then(|own| Reading::of(own, &classes, objects, options, policies));
             self.put_reading(name, new, &mut touched);
         }
         let across_namespaces = options.settings.ingress.hosts_across_namespaces;

@@ -11,7 +11,7 @@ use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sluice_proto::ObjectReference;
 
-use crate::custom::{Custom, SettingsKind};
+use crate::custom::{Custom, PolicyKind, SettingsKind};
 use crate::traefik::{Middleware, ServersTransport, TlsOption};
 
 /// A Kubernetes object of one of the kinds that translation reads. `Debug` shows only which.
@@ -33,6 +33,8 @@ pub enum Object {
     Secret(Secret),
     /// Settings of the whole edge, or of classes.
     Settings(Custom<SettingsKind>),
+    /// What is done to requests and responses.
+    Policy(Custom<PolicyKind>),
     /// A machine: from its addresses, and those of its pods, comes who may read metrics.
     Node(Node),
     /// What Traefik is to do with requests.
@@ -54,6 +56,7 @@ impl Object {
             Self::EndpointSlice(slice) => reference(slice, &slice.metadata),
             Self::Secret(secret) => reference(secret, &secret.metadata),
             Self::Settings(settings) => reference(settings, &settings.metadata),
+            Self::Policy(policy) => reference(policy, &policy.metadata),
             Self::Node(node) => reference(node, &node.metadata),
             Self::Middleware(middleware) => reference(middleware, &middleware.metadata),
             Self::ServersTransport(transport) => reference(transport, &transport.metadata),

@@ -18,14 +18,15 @@ use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use sluice_proto::ObjectReference;
 
 use crate::class::{Classes, Served};
-use crate::custom::{Custom, CustomKind, SettingsKind};
+use crate::custom::{Custom, CustomKind, PolicyKind, SettingsKind};
 use crate::node;
 use crate::object::Object;
 use crate::objects::by_name::ByName;
 use crate::objects::references::References;
+use crate::policies;
 use crate::problem::Problems;
 use crate::secret::Content;
-use crate::settings::{CONTROLLER, EdgeSettings, InForce};
+use crate::settings::{CONTROLLER, ClassPolicies, EdgeSettings, InForce, PolicyReference};
 use crate::traefik;
 
 /// All objects that translation reads, as they are now. `Debug` shows how many.
@@ -39,11 +40,13 @@ pub struct Objects {
     secrets: ByName<Content>,
     /// Traefik's, by the ids that annotations name them by.
     named: BTreeMap<traefik::Id, BTreeMap<Name, traefik::Stored>>,
+    policies: ByName<policies::Kept>,
     settings: BTreeMap<String, Custom<SettingsKind>>,
     nodes: BTreeMap<String, BTreeSet<IpNet>>,
     denied: BTreeSet<String>,
     file: Option<EdgeSettings>,
     in_force: Option<InForce>,
+    class_policies: ClassPolicies,
     references: References,
     changed: Changed,
     // Whether other Secrets are referred to than when somebody asked last.
@@ -135,6 +138,10 @@ impl Objects {
                 let stored = traefik::Stored::TlsOption(kept);
                 self.put_named(traefik::Kind::TlsOption, &namespace, &name, Some(stored))
             }
+            Object::Policy(policy) => {
+                let kept = policies::Kept::of(reference, &policy);
+                self.put_policy(&namespace, &name, Some(kept))
+            }
         }
     }
 
@@ -149,6 +156,7 @@ impl Objects {
             "EndpointSlice" => self.put_slice(namespace, name, None),
             "Node" => self.put_node(name, None),
             "Secret" => self.put_secret(namespace, name, None),
+            PolicyKind::KIND => self.put_policy(namespace, name, None),
             kind => match traefik::Kind::parse(kind) {
                 Some(kind) => self.put_named(kind, namespace, name, None),
                 None => Change::Nothing,
@@ -273,6 +281,10 @@ impl Objects {
         self.named.get(id).into_iter().flat_map(BTreeMap::values)
     }
 
+    pub(crate) fn policy(&self, namespace: &str, name: &str) -> Option<&policies::Kept> {
+        self.policies.find(namespace, name)
+    }
+
     /// Returns the same of the objects that mean this.
     pub(crate) fn named<M: traefik::Meant>(
         &self,
@@ -298,6 +310,14 @@ impl Objects {
         })
     }
 
+    /// Returns the Policies of every route of the class of this Ingress.
+    fn policies_of_class(&self, ingress: &Ingress) -> &[PolicyReference] {
+        self.settings().map_or(&[], |settings| {
+            let classes = Classes::new(&self.classes, &settings.ingress.controllers);
+            self.class_policies.of(&classes.settings(ingress))
+        })
+    }
+
     fn is_served(&self, ingress: &Ingress) -> bool {
         served(&self.classes, self.settings(), ingress) == Served::Yes
     }
@@ -309,6 +329,8 @@ impl Objects {
             let problems = &mut Problems::new();
             InForce::of(file, &self.settings, &self.classes, problems)
         });
+        let policies = self.in_force.as_ref().map(InForce::policies);
+        self.class_policies = policies.unwrap_or_default();
         self.count_references();
         Change::Everything
     }
@@ -344,6 +366,7 @@ impl fmt::Debug for Objects {
                 "named",
                 &self.named.values().map(BTreeMap::len).sum::<usize>(),
             )
+            .field("policies", &self.policies.len())
             .finish_non_exhaustive()
     }
 }

@@ -11,9 +11,11 @@ use sluice_proto::{ObjectReference, Problem};
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
 pub enum ProblemCode {
+    /// A named set of ranges that an address filter names does not exist; the routes that need the filter answer 503.
+    AddressSetUnknown,
     /// An annotation of another controller is passed over; nothing is less safe without it.
     AnnotationIgnored,
-    /// An annotation cannot be read; nothing is less safe without it.
+    /// An annotation does not say what it should; where it would protect, the Ingress answers 503.
     AnnotationMalformed,
     /// An annotation under Sluice's own prefix is not known to this version; the Ingress answers 503.
     AnnotationUnknown,
@@ -23,6 +25,8 @@ pub enum ProblemCode {
     AuthoritiesMalformed,
     /// A path's backend names neither a Service with one port nor anything else; it answers 503.
     BackendInvalid,
+    /// The Service that a canary names cannot answer; no request goes there.
+    CanaryUnusable,
     /// The certificate is not for a host that the Ingress uses it for; it is served all the same.
     CertificateHostMismatch,
     /// A Secret does not hold a certificate and a key that can be read.
@@ -85,6 +89,14 @@ pub enum ProblemCode {
     PathTaken,
     /// A path's type is none that Kubernetes knows; it answers 503.
     PathTypeUnknown,
+    /// A field of a Policy cannot be used; where it would protect, the routes that need it answer 503.
+    PolicyMalformed,
+    /// The Policy that an Ingress or the settings of its class name does not exist; its routes answer 503.
+    PolicyMissing,
+    /// A Policy of another namespace is not shared with that of the Ingress that names it; its routes answer 503.
+    PolicyNotShared,
+    /// A part of the Policy that an Ingress names cannot be used; where it would protect, its routes answer 503.
+    PolicyUnusable,
     /// A Service port asks for a protocol that Sluice does not speak to endpoints; the path answers 503.
     ProtocolUnsupported,
     /// A backend is a resource other than a Service; the path answers 503.

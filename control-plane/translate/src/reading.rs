@@ -18,8 +18,10 @@ use crate::class::{Classes, Served, class_missing};
 use crate::ingress::ServedIngress;
 use crate::object;
 use crate::objects::Objects;
+use crate::policies::{self, Wanted};
 use crate::problem::Problems;
 use crate::routes::{Claim, Claims, claims};
+use crate::settings::{ClassPolicies, PolicyReference};
 use crate::tls::IngressTls;
 use crate::translation::Options;
 
@@ -79,11 +81,15 @@ impl Reading {
         classes: &Classes<'_>,
         objects: &Objects,
         options: &Options,
+        policies: &ClassPolicies,
     ) -> Option<Self> {
         match classes.served(ingress) {
             Served::Yes => {
                 let settings = classes.settings(ingress);
-                Some(Self::of_served(ingress, settings, objects, options))
+                let of_class = policies.of(&settings).to_vec();
+                Some(Self::of_served(
+                    ingress, settings, objects, options, &of_class,
+                ))
             }
             Served::No => None,
             Served::ClassMissing(class) => {
@@ -111,14 +117,22 @@ impl Reading {
         settings: SettingsName,
         objects: &Objects,
         options: &Options,
+        of_class: &[PolicyReference],
     ) -> Self {
         let mut problems = Problems::default();
         let ingress = ServedIngress::parse(ingress, settings, &mut problems);
         let tls = IngressTls::of(&ingress, &mut problems);
         let allow_external_name = options.settings.ingress.allow_external_name;
         let mut backends = Backends::new(objects, allow_external_name);
+        let wanted = Wanted {
+            ingress: &ingress.reference,
+            annotations: ingress.annotations,
+            of_class,
+            sets: &options.settings.proxy_sets,
+        };
+        let own = policies::attach(objects, wanted, &mut problems);
         let Claims { claims, policies } =
-            claims(objects, &ingress, &tls, &mut backends, &mut problems);
+            claims(objects, &ingress, &tls, own, &mut backends, &mut problems);
         let certificates = certificates(objects, &ingress, &tls, &mut problems);
         let mut rules: BTreeMap<HostPattern, HostRules> = BTreeMap::new();
         for (host, field) in ingress.hosts() {

@@ -13,10 +13,11 @@ use sluice_proto::{
 };
 
 use crate::annotations::{Judgement, judge};
-use crate::backends::{Backends, NoBackend};
+use crate::backends::{Backends, COST, NoBackend, Resolved};
 use crate::ingress::{Rule, ServedIngress};
 use crate::objects::Objects;
 use crate::path::place;
+use crate::policies::{Attached, Canary};
 use crate::problem::{Fault, ProblemCode, Problems};
 use crate::tls::IngressTls;
 use crate::traefik;
@@ -43,6 +44,7 @@ pub(crate) fn claims(
     objects: &Objects,
     ingress: &ServedIngress<'_>,
     tls: &IngressTls,
+    own: Attached,
     backends: &mut Backends<'_>,
     problems: &mut Problems,
 ) -> Claims {
@@ -50,6 +52,7 @@ pub(crate) fn claims(
     let mut writer = Writer {
         ingress,
         tls,
+        own,
         judgement,
         backends,
         problems,
@@ -70,6 +73,7 @@ pub(crate) fn claims(
 struct Writer<'a, 'b, 'c> {
     ingress: &'a ServedIngress<'a>,
     tls: &'a IngressTls,
+    own: Attached,
     judgement: Judgement,
     backends: &'b mut Backends<'c>,
     problems: &'b mut Problems,
@@ -152,20 +156,66 @@ impl Writer<'_, '_, '_> {
     fn backend(&mut self, backend: &IngressBackend, field: &str) -> Answer {
         let namespace = &self.ingress.reference.namespace;
         match self.backends.resolve(namespace, backend, self.problems) {
-            Ok(resolved) => Answer {
-                action: RouteAction::Backends(vec![WeightedBackend {
-                    backend: resolved.name,
-                    weight: 1,
-                    matches: Vec::new(),
-                }]),
-                policies: resolved.policies,
-                sticky: resolved.sticky,
-            },
+            Ok(resolved) => self.answer(resolved),
             Err(NoBackend::Reported(problem)) => Answer::unavailable(*problem),
             Err(NoBackend::Ingress(name, fault)) => {
                 Answer::unavailable(self.report(fault, format!("{field}.{name}")))
             }
         }
+    }
+
+    /// Returns the answer of a backend, and of the canary beside it.
+    fn answer(&mut self, stable: Resolved) -> Answer {
+        let sticky = self.own.sticky.as_ref();
+        // What the Ingress says goes before what its Service does.
+        let sticky = sticky.map(|wish| wish.of_backend(&stable.name));
+        let sticky = sticky.or(stable.sticky);
+        let of = |backend, weight, matches| WeightedBackend {
+            backend,
+            weight,
+            matches,
+        };
+        let mut policies = stable.policies;
+        let backends = match self.canary() {
+            None => vec![of(stable.name, 1, Vec::new())],
+            Some((canary, resolved)) => {
+                // What protects one of them protects both: a request may go to either.
+                policies.extend(resolved.policies);
+                vec![
+                    of(stable.name, 100 - canary.weight.min(100), Vec::new()),
+                    of(resolved.name, canary.weight, canary.matches),
+                ]
+            }
+        };
+        Answer {
+            action: RouteAction::Backends(backends),
+            policies,
+            sticky,
+        }
+    }
+
+    /// Returns the canary, if there is one that can answer.
+    fn canary(&mut self) -> Option<(Canary, Resolved)> {
+        let canary = self.own.canary.clone()?;
+        let namespace = &self.ingress.reference.namespace;
+        let backend = canary.backend();
+        let reason = match self.backends.resolve(namespace, &backend, self.problems) {
+            Ok(resolved) => return Some((canary, resolved)),
+            Err(NoBackend::Reported(problem)) => problem.message,
+            Err(NoBackend::Ingress(_, fault)) => fault.message,
+        };
+        let reason = reason.trim_end_matches(COST);
+        let fault = Fault::new(
+            ProblemCode::CanaryUnusable,
+            format!("the canary cannot answer ({reason}); no request goes there"),
+            "Mend the Service, or take the canary away",
+        );
+        let problem = fault.at(
+            &self.ingress.reference,
+            canary.field_of(&self.ingress.reference),
+        );
+        self.problems.add(problem);
+        None
     }
 
     fn claim(
@@ -178,7 +228,8 @@ impl Writer<'_, '_, '_> {
     ) {
         let policies = self.policies(answer.policies);
         let ingress = &self.ingress.reference;
-        let refused = self.judgement.unavailable.clone();
+        let refused = self.own.unavailable.as_ref();
+        let refused = refused.or(self.judgement.unavailable.as_ref()).cloned();
         let route = Route {
             name: format!("{}/{} {host} {path}", ingress.namespace, ingress.name).into(),
             certificate: self.certificate(&host),
@@ -201,7 +252,9 @@ impl Writer<'_, '_, '_> {
     /// Returns the policies of a route, in the order in which they run: the Ingress' own, then those of who answers.
     fn policies(&mut self, of_answer: Vec<Arc<Policy>>) -> Vec<PolicyName> {
         let mut names = Vec::new();
-        for policy in self.judgement.policies.iter().cloned().chain(of_answer) {
+        let own = self.own.policies.iter().chain(&self.judgement.policies);
+        let all: Vec<_> = own.cloned().chain(of_answer).collect();
+        for policy in all {
             // A request counts once, however often a chain comes upon a limit.
             if is_count(&policy.action) && names.contains(&policy.name) {
                 continue;

@@ -18,8 +18,9 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use sluice_proto::{Listener, ListenerProtocol, Settings, TrustedSet};
 
-pub(crate) use crate::settings::in_force::{EDGE, InForce};
-pub use crate::settings::schema::{SettingsField, settings_definition, settings_fields};
+pub(crate) use crate::settings::in_force::{ClassPolicies, EDGE, InForce};
+pub use crate::settings::schema::{settings_definition, settings_fields};
+pub(crate) use crate::settings::value::{Number, SetName, Text, Timeout};
 
 /// The settings of the whole edge.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -36,6 +37,8 @@ pub struct EdgeSettings {
     pub trusted_sets: Vec<String>,
     /// The named sets that there are.
     pub proxy_sets: BTreeMap<String, ProxySet>,
+    /// The policies of every route, before its Ingress' own.
+    pub policies: Vec<PolicyReference>,
     /// What data planes are told, but for the ranges of named sets and what Nodes add.
     pub edge: Settings,
 }
@@ -81,6 +84,15 @@ pub enum StatusAddress {
 /// A Secret.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct SecretReference {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// A Policy.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct PolicyReference {
     /// Its namespace.
     pub namespace: String,
     /// Its name.
@@ -161,6 +173,7 @@ impl Default for EdgeSettings {
             status: StatusSettings::default(),
             trusted_sets: Vec::new(),
             proxy_sets: built_in_sets(),
+            policies: Vec::new(),
             edge: Settings::default(),
         }
     }

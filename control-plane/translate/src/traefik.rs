@@ -27,12 +27,3 @@ pub(crate) use crate::traefik::kept::Kept;
 pub(crate) use crate::traefik::named::{Id, Kind, Meant, Stored};
 pub(crate) use crate::traefik::sticky::{is_sticky, service_id, sticky};
 pub(crate) use crate::traefik::transport::upstream_tls;
-
-/// What it costs that an object cannot be had.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Duty {
-    /// It keeps requests out, or confines what they reach: the routes answer 503 without it.
-    Protects,
-    /// It makes something better: the routes are served without it.
-    Improves,
-}

@@ -16,7 +16,7 @@ use crate::class::Classes;
 use crate::merged::Merged;
 use crate::objects::{Changed, Objects};
 use crate::problem::Problems;
-use crate::settings::{EdgeSettings, InForce};
+use crate::settings::{ClassPolicies, EdgeSettings, InForce};
 
 /// What translation needs beside the objects.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -39,6 +39,7 @@ pub struct Translation {
     merged: Merged,
     /// The same as was given, with the settings that are in force.
     options: Arc<Options>,
+    policies: Arc<ClassPolicies>,
     /// Those of the edge, without what Nodes add.
     settings: Arc<Settings>,
     problems_of_objects: Arc<[Problem]>,
@@ -57,6 +58,7 @@ pub fn translate(objects: &Objects, options: &Options) -> Translation {
     let mut problems = Problems::new();
     let (classes, settings) = (objects.classes(), objects.settings_objects());
     let in_force = InForce::of(&options.settings, settings, classes, &mut problems);
+    let policies = Arc::new(in_force.policies());
     let EdgeSettings {
         listeners,
         default_certificate: named,
@@ -87,6 +89,7 @@ pub fn translate(objects: &Objects, options: &Options) -> Translation {
         problems: [].into(),
         problems_of_objects: listed(&merged),
         merged,
+        policies,
         settings: Arc::new(in_force.edge.published()),
         options: Arc::new(Options {
             settings: in_force.edge,
@@ -114,8 +117,13 @@ impl Translation {
             resources: self.resources,
         };
         let known = self.merged.problems().clone();
-        self.merged
-            .update(objects, &self.options, changed, &mut published);
+        self.merged.update(
+            objects,
+            &self.options,
+            &self.policies,
+            changed,
+            &mut published,
+        );
         published.put(settings(&self.settings, objects));
         // What somebody added to the last one's problems is not taken over.
         if !known.ptr_eq(self.merged.problems()) {

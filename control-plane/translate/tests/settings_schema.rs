@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use sluice_translate::{
-    EdgeSettings, Object, SettingsField, parse_objects, settings_definition, settings_fields,
+    EdgeSettings, Object, SpecField, parse_objects, settings_definition, settings_fields,
 };
 
 #[test]
@@ -128,7 +128,7 @@ fn problems(objects: &sluice_translate::Objects, settings: &EdgeSettings) -> Vec
         .collect()
 }
 
-fn table(fields: &[SettingsField]) -> String {
+fn table(fields: &[SpecField]) -> String {
     let mut table =
         "\n| Field | Meaning | May be | Default | In a class |\n|---|---|---|---|---|\n".to_owned();
     for field in fields {
@@ -174,19 +174,22 @@ const HEADER: &str = "\
 const START: &str = "<!-- made of the types: SLUICE_REWRITE_GOLDEN=1 writes it anew -->\n";
 const END: &str = "<!-- until here -->\n";
 /// Fields that must be there.
-const REQUIRED: [&str; 5] = [
+const REQUIRED: [&str; 7] = [
     "defaultCertificate.namespace",
     "defaultCertificate.secretName",
     "listeners[].name",
     "listeners[].port",
     "listeners[].protocol",
+    "policies[].name",
+    "policies[].namespace",
 ];
 /// Fields whose default is nothing that one could write, or not only.
-const IN_WORDS: [&str; 10] = [
+const IN_WORDS: [&str; 11] = [
     "defaultCertificate",
     "listeners",
     "listeners[].address",
     "metrics.allowedRanges",
+    "policies",
     "proxySets",
     "proxySets.NAME.date",
     "proxySets.NAME.ranges",

@@ -10,6 +10,7 @@ mod identity;
 mod introspection;
 mod leadership;
 mod manifests;
+mod policies;
 mod refused_resource;
 mod rolling_backend;
 mod settings;

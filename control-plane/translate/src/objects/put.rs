@@ -11,6 +11,7 @@ use k8s_openapi::api::networking::v1::Ingress;
 
 use crate::objects::references::Dependencies;
 use crate::objects::{Change, Name, Objects, service_of};
+use crate::policies;
 use crate::secret::Content;
 use crate::traefik;
 
@@ -109,6 +110,21 @@ impl Objects {
                 objects.named.remove(&id);
             }
         });
+        self.ingresses_changed(users)
+    }
+
+    pub(super) fn put_policy(
+        &mut self,
+        namespace: &str,
+        name: &str,
+        new: Option<policies::Kept>,
+    ) -> Change {
+        if self.policies.find(namespace, name) == new.as_ref() {
+            return Change::Nothing;
+        }
+        let users = self.references.to_policy(namespace, name);
+        let users: BTreeSet<Name> = users.cloned().collect();
+        self.change(&users, |objects| objects.policies.put(namespace, name, new));
         self.ingresses_changed(users)
     }
 

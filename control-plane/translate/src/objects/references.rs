@@ -7,7 +7,8 @@
 //!  Ingress --> Service --> Middleware --> Secret
 //!     |   \                ^  |    ^
 //!     |    +---------------+  +----+ (a chain)
-//!     +--> Secret
+//!     +--> Policy --> Secret, Service (a canary)
+//!     +--> Secret, Service (annotations)
 //! ```
 //!
 //! It does not say what any of it means. What is not there is depended on, too: so that it is noticed when it comes.
@@ -16,8 +17,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::networking::v1::{Ingress, IngressBackend};
 
+use crate::object;
 use crate::objects::by_name::ByName;
 use crate::objects::{Name, Objects};
+use crate::policies;
 use crate::traefik;
 
 /// The Ingresses that depend on each object.
@@ -27,6 +30,7 @@ pub(crate) struct References {
     secrets: ByName<BTreeSet<Name>>,
     /// By the id that they are named by.
     named: BTreeMap<traefik::Id, BTreeSet<Name>>,
+    policies: ByName<BTreeSet<Name>>,
 }
 
 /// What an Ingress depends on.
@@ -35,6 +39,7 @@ pub(super) struct Dependencies {
     services: BTreeSet<Name>,
     pub(super) secrets: BTreeSet<Name>,
     named: BTreeSet<traefik::Id>,
+    policies: BTreeSet<Name>,
 }
 
 impl References {
@@ -53,6 +58,11 @@ impl References {
         self.named.get(id).into_iter().flatten()
     }
 
+    /// Returns the Ingresses that depend on a Policy, sorted.
+    pub(crate) fn to_policy(&self, namespace: &str, name: &str) -> impl Iterator<Item = &Name> {
+        self.policies.find(namespace, name).into_iter().flatten()
+    }
+
     /// Returns all Secrets (namespace, name) that Ingresses depend on, sorted.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = (&String, &String)> {
         self.secrets.names()
@@ -67,6 +77,10 @@ impl References {
             let users = self.secrets.entry_or_default(namespace, name);
             users.insert(user.clone());
         }
+        for (namespace, name) in &dependencies.policies {
+            let users = self.policies.entry_or_default(namespace, name);
+            users.insert(user.clone());
+        }
         for id in &dependencies.named {
             let users = self.named.entry(id.clone()).or_default();
             users.insert(user.clone());
@@ -79,6 +93,9 @@ impl References {
         }
         for (namespace, name) in &dependencies.secrets {
             release(&mut self.secrets, namespace, name, user);
+        }
+        for (namespace, name) in &dependencies.policies {
+            release(&mut self.policies, namespace, name, user);
         }
         for id in &dependencies.named {
             let left = self.named.get_mut(id);
@@ -97,8 +114,9 @@ impl Dependencies {
         let mut dependencies = Self {
             services: services(ingress).map(own).collect(),
             secrets: secrets(ingress).map(own).collect(),
-            named: BTreeSet::new(),
+            ..Self::default()
         };
+        dependencies.add_policies(ingress, objects);
         let annotations = ingress.metadata.annotations.as_ref();
         let mut open: Vec<traefik::Id> = traefik::ids(annotations, "Ingress").collect();
         for (_, name) in &dependencies.services {
@@ -119,6 +137,35 @@ impl Dependencies {
             }
         }
         dependencies
+    }
+
+    /// Adds the Policies of an Ingress, and what they and its own annotations name.
+    fn add_policies(&mut self, ingress: &Ingress, objects: &Objects) {
+        let annotations = ingress.metadata.annotations.as_ref();
+        let reference = object::reference(ingress, &ingress.metadata);
+        let own = &reference.namespace;
+        let of_class = objects.policies_of_class(ingress).iter();
+        let of_class = of_class.map(|policy| (policy.namespace.as_str(), policy.name.as_str()));
+        for (namespace, name) in of_class.chain(policies::named(annotations, own)) {
+            self.policies
+                .insert((namespace.to_owned(), name.to_owned()));
+            if let Some(kept) = objects.policy(namespace, name) {
+                self.add_named(kept, own);
+            }
+        }
+        self.add_named(&policies::read_annotations(annotations, &reference), own);
+    }
+
+    fn add_named(&mut self, kept: &policies::Kept, own_namespace: &str) {
+        let namespace = &kept.object.namespace;
+        let secrets = kept
+            .secrets()
+            .map(|name| (namespace.clone(), name.to_owned()));
+        self.secrets.extend(secrets);
+        let services = kept
+            .services()
+            .map(|name| (own_namespace.to_owned(), name.to_owned()));
+        self.services.extend(services);
     }
 }
 

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_saphyr::Spanned;
 use sluice_proto::ObjectReference;
 
-use crate::custom::{CustomKind, SettingsKind};
+use crate::custom::{CustomKind, PolicyKind, SettingsKind};
 use crate::object::Object;
 use crate::parse::documents::Document;
 use crate::parse::{DocumentProblem, ParsedObjects};
@@ -76,6 +76,9 @@ impl Reader {
             ("v1", "Secret") => self.typed(reference, body, Object::Secret),
             (SettingsKind::API_VERSION, SettingsKind::KIND) => {
                 self.typed(reference, body, Object::Settings)
+            }
+            (PolicyKind::API_VERSION, PolicyKind::KIND) => {
+                self.typed(reference, body, Object::Policy)
             }
             ("v1", "Node") => self.typed(reference, body, Object::Node),
             // The second is what Traefik's group was called before.
@@ -249,7 +252,8 @@ impl Header {
                 | "Secret"
                 | MiddlewareKind::KIND
                 | ServersTransportKind::KIND
-                | TlsOptionKind::KIND => namespace.unwrap_or_else(|| "default".to_owned()),
+                | TlsOptionKind::KIND
+                | PolicyKind::KIND => namespace.unwrap_or_else(|| "default".to_owned()),
                 _ => namespace.unwrap_or_default(),
             },
             name: self.metadata.name.clone().unwrap_or_default(),

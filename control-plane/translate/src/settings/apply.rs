@@ -7,7 +7,9 @@ use crate::settings::spec::{
     TimeoutsSpec, TlsVersionSpec, TrustedProxiesSpec,
 };
 use crate::settings::value::{Number, Range, Timeout};
-use crate::settings::{EdgeSettings, IngressSettings, ProxySet, SecretReference, StatusSettings};
+use crate::settings::{
+    EdgeSettings, IngressSettings, PolicyReference, ProxySet, SecretReference, StatusSettings,
+};
 
 impl SettingsSpec {
     /// Has what it says hold in place of what did.
@@ -37,6 +39,13 @@ impl SettingsSpec {
         }
         for (name, set) in self.proxy_sets.unwrap_or_default() {
             to.proxy_sets.insert(name.0, set.into_set());
+        }
+        if let Some(policies) = self.policies {
+            let policies = policies.into_iter().map(|policy| PolicyReference {
+                namespace: policy.namespace.0,
+                name: policy.name.0,
+            });
+            to.policies = policies.collect();
         }
         if let Some(enabled) = self.access_log.unwrap_or_default().enabled {
             to.edge.access_log = AccessLog { enabled };

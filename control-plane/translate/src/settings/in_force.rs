@@ -14,7 +14,7 @@ use crate::class::{Classes, Parameters};
 use crate::custom::{Custom, CustomKind, SettingsKind};
 use crate::problem::{Fault, ProblemCode, Problems};
 use crate::settings::object::{Understood, understand};
-use crate::settings::{EdgeSettings, SecretReference};
+use crate::settings::{EdgeSettings, PolicyReference, SecretReference};
 
 /// The settings that are in force.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -30,9 +30,36 @@ pub(crate) struct ClassSettings {
     pub(crate) settings: Settings,
     /// The Secret with the certificate of hosts that have none, if it is another than the edge's.
     pub(crate) default_certificate: Option<SecretReference>,
+    /// Of each of its routes, before its Ingress' own.
+    pub(crate) policies: Vec<PolicyReference>,
+}
+
+/// The policies of every route of a class, by its settings.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct ClassPolicies {
+    edge: Vec<PolicyReference>,
+    of_classes: BTreeMap<SettingsName, Vec<PolicyReference>>,
+}
+
+impl ClassPolicies {
+    /// Returns those that these settings name.
+    pub(crate) fn of(&self, settings: &SettingsName) -> &[PolicyReference] {
+        self.of_classes.get(settings).unwrap_or(&self.edge)
+    }
 }
 
 impl InForce {
+    /// Returns the policies of every route of each class.
+    pub(crate) fn policies(&self) -> ClassPolicies {
+        let of_classes = self.of_classes.values();
+        let of_class =
+            |class: &ClassSettings| (class.settings.name.clone(), class.policies.clone());
+        ClassPolicies {
+            edge: self.edge.policies.clone(),
+            of_classes: of_classes.map(of_class).collect(),
+        }
+    }
+
     /// Returns what a settings file and objects say together.
     pub(crate) fn of(
         file: &EdgeSettings,
@@ -114,6 +141,7 @@ impl ClassSettings {
         Self {
             settings,
             default_certificate,
+            policies: named.unwrap_or(edge).policies.clone(),
         }
     }
 }

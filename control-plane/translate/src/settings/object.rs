@@ -11,7 +11,8 @@ use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
 use crate::problem::{Fault, ProblemCode};
-use crate::settings::schema::{Node, SCHEMA, Step};
+use crate::schema::{Node, Step, no_mapping};
+use crate::settings::schema::SCHEMA;
 use crate::settings::spec::SettingsSpec;
 
 /// What an object says.
@@ -92,7 +93,10 @@ impl Reader {
         while let Some((last, above)) = steps.split_last() {
             let takes_more = SCHEMA.find(above).is_some_and(|above| match last {
                 Step::Field(name) => above.needs(name) || above.is_tainted_by(name),
-                Step::Index(_) => above.needs_items() && self.length(above_steps(&steps)) == 1,
+                Step::Index(_) => {
+                    let is_last = self.length(above_steps(&steps)) == 1;
+                    above.is_tainted_by_items() || above.needs_items() && is_last
+                }
             });
             if !takes_more {
                 break;
@@ -164,25 +168,6 @@ fn steps(path: &Path) -> Vec<Step> {
         Segment::Enum { .. } | Segment::Unknown => None,
     };
     path.iter().map_while(step).collect()
-}
-
-/// Returns where something else stands than the mapping that should.
-fn no_mapping(node: Node<'_>, value: &Value) -> Option<Vec<Step>> {
-    let below = |node: Option<Node<'_>>, value: &Value, step: Step| {
-        let mut steps = no_mapping(node?, value)?;
-        steps.insert(0, step);
-        Some(steps)
-    };
-    match value {
-        Value::Object(fields) => fields
-            .iter()
-            .find_map(|(name, value)| below(node.field(name), value, Step::Field(name.clone()))),
-        Value::Null => None,
-        _ if node.is_mapping() => Some(Vec::new()),
-        Value::Array(items) => (items.iter().enumerate())
-            .find_map(|(index, value)| below(node.items(), value, Step::Index(index))),
-        _ => None,
-    }
 }
 
 fn part<'a>(value: &'a mut Value, steps: &[Step]) -> Option<&'a mut Value> {

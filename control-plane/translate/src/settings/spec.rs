@@ -51,6 +51,13 @@ pub(super) struct SettingsSpec {
         )
     )]
     pub(super) proxy_sets: Option<BTreeMap<SetName, ProxySetSpec>>,
+    /// Policies of every route, in their order, before those of its Ingress. Those that a class names stand instead of the
+    /// edge's.
+    #[schemars(
+        extend("x-default" = "none", "x-broken" = [{"namespace": "-", "name": "-"}]),
+        length(max = 32),
+    )]
+    pub(super) policies: Option<Vec<PolicySpec>>,
     /// How long things may take.
     pub(super) timeouts: Option<TimeoutsSpec>,
     /// How much a stranger may send.
@@ -88,6 +95,18 @@ pub(super) struct SecretSpec {
     pub(super) namespace: Text,
     /// What it is called.
     pub(super) secret_name: Text,
+}
+
+/// A Policy that is passed over might be one that protects: instead of a list with a broken item, one holds whose Policy no
+/// cluster can have.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-taints" = true))]
+pub(super) struct PolicySpec {
+    /// Where the Policy is.
+    pub(super) namespace: Text,
+    /// What it is called.
+    pub(super) name: Text,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]

@@ -12,11 +12,12 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error as _, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::schema::described;
 use crate::settings::StatusAddress;
 
 /// A timeout: what data planes accept as one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Timeout(pub(super) Duration);
+pub(crate) struct Timeout(pub(crate) Duration);
 
 impl<'de> Deserialize<'de> for Timeout {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -37,7 +38,7 @@ impl<'de> Deserialize<'de> for Timeout {
 
 /// A whole number from 1.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Number<const MOST: u32>(pub(super) u32);
+pub(crate) struct Number<const MOST: u32>(pub(crate) u32);
 
 impl<'de, const MOST: u32> Deserialize<'de> for Number<MOST> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -71,7 +72,7 @@ impl<const MOST: u32> Visitor<'_> for Whole<MOST> {
 
 /// A text that is not empty.
 #[derive(Clone, Debug)]
-pub(super) struct Text(pub(super) String);
+pub(crate) struct Text(pub(crate) String);
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -195,7 +196,7 @@ impl<'de> Deserialize<'de> for Controllers {
 
 /// The name of a set of ranges.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(super) struct SetName(pub(super) String);
+pub(crate) struct SetName(pub(crate) String);
 
 impl<'de> Deserialize<'de> for SetName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -221,25 +222,6 @@ impl<'de> Deserialize<'de> for Date {
         }
         Ok(Self(text))
     }
-}
-
-/// Has a value described to API servers: `x-value` says it to people.
-macro_rules! described {
-    ($type:ident, $schema:tt) => {
-        impl JsonSchema for $type {
-            fn schema_name() -> Cow<'static, str> {
-                stringify!($type).into()
-            }
-
-            fn inline_schema() -> bool {
-                true
-            }
-
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!($schema)
-            }
-        }
-    };
 }
 
 described!(Timeout, {

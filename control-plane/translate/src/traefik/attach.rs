@@ -5,17 +5,15 @@
 
 use std::sync::Arc;
 
-use sluice_proto::{ObjectReference, Policy, PolicyAction, Problem};
+use sluice_proto::{ObjectReference, Policy, Problem};
 
+use crate::duty::Duty;
 use crate::objects::Objects;
 use crate::problem::{Fault, ProblemCode, Problems};
-use crate::secret::Content;
-use crate::traefik::Duty;
 use crate::traefik::annotations::{Annotations, Named, lists};
-use crate::traefik::kept::{Kept, Meaning, cost};
-use crate::traefik::kinds::{Link, NeedsSecrets};
+use crate::traefik::kept::{Kept, Meaning};
+use crate::traefik::kinds::Link;
 use crate::traefik::named::{Flaw, Kind, find, find_by_name};
-use crate::traefik::secrets::{SecretReader, credentials_malformed};
 use crate::traefik::tls_option::client_auth;
 
 /// What the TLSOption and the Middlewares come to that an object names.
@@ -96,9 +94,9 @@ impl<'a> Expansion<'a, '_> {
         }
         match &kept.meaning {
             Ok(Meaning::Policies(policies)) => self.policies.extend(policies.iter().cloned()),
-            Ok(Meaning::Needs(needs)) => match complete(self.objects, needs, self.problems) {
+            Ok(Meaning::Needs(needs)) => match needs.complete(self.objects, self.problems) {
                 Ok(policy) => self.policies.push(Arc::new(policy)),
-                Err(reason) => self.flaw(kept, &reason),
+                Err(lacking) => self.flaw(kept, &lacking.reason),
             },
             Ok(Meaning::Chain(links)) => {
                 self.above.push(&kept.object);
@@ -142,7 +140,7 @@ impl<'a> Expansion<'a, '_> {
                 remedy,
                 ..
             }) => {
-                let message = format!("{reason}; {}", cost(Duty::Protects));
+                let message = format!("{reason}; {}", Duty::Protects.cost());
                 let problem = Fault::new(code, message, remedy);
                 let field = format!("spec.chain.middlewares[{index}]");
                 self.problems.add(problem.at(&chain.object, field));
@@ -171,43 +169,6 @@ fn malformed(reason: String) -> Flaw {
         reason,
         remedy: "Shorten the chain".to_owned(),
     }
-}
-
-/// Returns the policy with what it needs of Secrets, or why it cannot be had.
-fn complete<'a>(
-    objects: &'a Objects,
-    needs: &NeedsSecrets,
-    problems: &mut Problems,
-) -> Result<Policy, String> {
-    let mut policy = needs.policy.clone();
-    let mut reader = SecretReader {
-        objects,
-        object: &needs.policy.object,
-        problems,
-    };
-    let field = |field: &str| format!("{}.{field}", needs.policy.field);
-    match &mut policy.action {
-        PolicyAction::BasicAuth(auth) => {
-            if let Some(secret) = &needs.credentials {
-                let part = |content: &'a Content| content.credentials.as_ref();
-                let found = reader.read(secret, field("secret"), part, credentials_malformed)?;
-                auth.credentials.clone_from(found);
-            }
-        }
-        PolicyAction::ForwardAuth(auth) => {
-            if let Some(secret) = &needs.authorities {
-                let found = reader.authorities(secret, field("tls.caSecret"))?;
-                auth.tls.authorities.clone_from(found);
-            }
-            if let Some(secret) = &needs.certificate {
-                let found = reader.certificate(secret, field("tls.certSecret"))?;
-                auth.tls.chain.clone_from(&found.chain);
-                auth.tls.private_key.clone_from(&found.private_key);
-            }
-        }
-        _ => {}
-    }
-    Ok(policy)
 }
 
 /// How many Middlewares may come of one list: chains may name chains, and a few that name each other twice would be millions.

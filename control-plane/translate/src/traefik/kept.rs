@@ -9,9 +9,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sluice_proto::{ObjectReference, Policy, PolicyAction, Problem};
 
+use crate::duty::Duty;
+use crate::needs::{NamedSecret, NeedsSecrets};
 use crate::problem::{Fault, ProblemCode};
-use crate::traefik::Duty;
-use crate::traefik::kinds::{KINDS, Link, NeedsSecrets};
+use crate::traefik::kinds::{KINDS, Link};
 use crate::traefik::named::{Codes, Id, Kind};
 use crate::traefik::objects::Middleware;
 use crate::yaml;
@@ -141,7 +142,7 @@ impl<M> Kept<M> {
         } else {
             (codes.malformed, format!("Correct the {}", object.kind))
         };
-        let message = format!("{}; {}", wrong.reason, cost(duty));
+        let message = format!("{}; {}", wrong.reason, duty.cost());
         let field = below(field, &wrong.field);
         let fault = Fault::new(code, message, wrong.remedy.unwrap_or(&remedy));
         problems.push(fault.at(&object, field.clone()));
@@ -188,6 +189,14 @@ impl Spec<'_> {
     pub(super) fn policy(&self, field: &str, action: PolicyAction) -> Arc<Policy> {
         let field = below(&self.field, field);
         Arc::new(Policy::new(self.object.clone(), field, action))
+    }
+
+    /// Returns the Secret of its namespace that this field below its kind's names.
+    pub(super) fn secret(&self, field: &str, name: String) -> NamedSecret {
+        NamedSecret {
+            field: below(&self.field, field),
+            name,
+        }
     }
 
     /// Notes that this is not done as Traefik does it.
@@ -273,12 +282,4 @@ fn codes(object: &ObjectReference) -> &'static Codes {
     Kind::parse(&object.kind)
         .unwrap_or(Kind::Middleware)
         .codes()
-}
-
-/// Returns what it costs that an object cannot be used.
-pub(super) const fn cost(duty: Duty) -> &'static str {
-    match duty {
-        Duty::Protects => "the routes that need it answer 503",
-        Duty::Improves => "the routes that name it are served without",
-    }
 }

@@ -13,10 +13,9 @@ mod path;
 mod redirect;
 mod source;
 
-use crate::traefik::Duty::{self, Improves, Protects};
+use crate::duty::Duty::{self, Improves, Protects};
 use crate::traefik::kept::{Meaning, Spec, Wrong};
 
-pub(crate) use crate::traefik::kinds::auth::NeedsSecrets;
 pub(crate) use crate::traefik::kinds::chain::Link;
 
 /// Reads what a Middleware says under its kind.

@@ -5,9 +5,9 @@
 use sluice_proto::{ObjectReference, Problem};
 
 use crate::custom::CustomKind;
+use crate::duty::Duty;
 use crate::objects::{Name, Objects};
 use crate::problem::{Fault, ProblemCode, Problems};
-use crate::traefik::Duty;
 use crate::traefik::annotations::Named;
 use crate::traefik::kept::{Kept, Meaning, normalised};
 use crate::traefik::objects::{MiddlewareKind, ServersTransportKind, TlsOptionKind};

@@ -6,11 +6,10 @@ use bytes::Bytes;
 use sluice_proto::{CertificateMaterial, ObjectReference, Problem};
 
 use crate::certificates::malformed_secret;
+use crate::duty::Duty;
 use crate::objects::Objects;
 use crate::problem::{Fault, ProblemCode, Problems};
 use crate::secret::{self, Content, Malformed, lookup};
-use crate::traefik::Duty;
-use crate::traefik::kept::cost;
 
 /// What reads the Secrets of one object.
 pub(super) struct SecretReader<'a, 'b> {
@@ -29,7 +28,7 @@ impl<'a> SecretReader<'a, '_> {
         wrong: fn(&str, &str, &Malformed) -> Problem,
     ) -> Result<&'a T, String> {
         let namespace = &self.object.namespace;
-        let costs = cost(Duty::Protects);
+        let costs = Duty::Protects.cost();
         let (reason, fault) = match lookup(self.objects, namespace, name) {
             Ok(content) => match part(content) {
                 Ok(part) => return Ok(part),
@@ -67,19 +66,6 @@ impl<'a> SecretReader<'a, '_> {
         let part = |content: &'a Content| content.certificate.as_ref();
         self.read(name, field, part, malformed_secret)
     }
-}
-
-pub(super) fn credentials_malformed(namespace: &str, name: &str, malformed: &Malformed) -> Problem {
-    let fault = Fault::new(
-        ProblemCode::CredentialsMalformed,
-        format!(
-            "it holds no user names and passwords that can be used: {}",
-            malformed.reason
-        ),
-        "Put lines of htpasswd (bcrypt, apr1 or SHA) under one key, or username and password into a Secret of the type \
-         kubernetes.io/basic-auth",
-    );
-    fault.at(&secret::reference(namespace, name), malformed.field())
 }
 
 fn authorities_malformed(namespace: &str, name: &str, malformed: &Malformed) -> Problem {

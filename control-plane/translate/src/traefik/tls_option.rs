@@ -9,9 +9,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use sluice_proto::{ClientCertificate, ObjectReference, Policy, PolicyAction, Problem};
 
+use crate::duty::Duty;
 use crate::objects::Objects;
 use crate::problem::Problems;
-use crate::traefik::Duty;
 use crate::traefik::annotations::{Annotations, tls_options};
 use crate::traefik::kept::{Kept, Spec, Wrong};
 use crate::traefik::named::follow;

@@ -11,9 +11,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use sluice_proto::{HostPattern, ObjectReference, Problem, UpstreamTls};
 
+use crate::duty::Duty;
 use crate::objects::Objects;
 use crate::problem::Problems;
-use crate::traefik::Duty;
 use crate::traefik::annotations::{Annotations, Scheme, scheme, transports};
 use crate::traefik::kept::{Kept, Spec, Wrong};
 use crate::traefik::named::follow;

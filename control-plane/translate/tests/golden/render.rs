@@ -141,9 +141,15 @@ struct Wrong {
 
 impl OfRoute {
     fn of(route: &Route) -> Self {
-        let weighted = |weighted: &sluice_proto::WeightedBackend| match weighted.weight {
-            1 => weighted.backend.to_string(),
-            weight => format!("{} (weight {weight})", weighted.backend),
+        let weighted = |weighted: &sluice_proto::WeightedBackend| {
+            let mut text = weighted.backend.to_string();
+            if weighted.weight != 1 {
+                text.push_str(&format!(" (weight {})", weighted.weight));
+            }
+            for found in &weighted.matches {
+                text.push_str(&format!(" {:?} {:?}", found.by, found.value));
+            }
+            text
         };
         let (backends, unavailable) = match &route.action {
             RouteAction::Backends(backends) => {

@@ -8,6 +8,7 @@
 
 mod make;
 mod middlewares;
+mod policies;
 
 use std::collections::BTreeSet;
 

@@ -9,7 +9,8 @@
 
 mod middlewares;
 mod objects_strategy;
-mod settings_objects;
+mod policies;
+mod settings;
 
 use bytes::Bytes;
 use proptest::prelude::*;

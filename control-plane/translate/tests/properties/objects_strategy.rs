@@ -23,7 +23,8 @@ use sluice_proto::ObjectReference;
 use sluice_translate::{EdgeSettings, Object, SecretReference, parse_objects};
 
 use crate::middlewares::{any_guarded, any_list, any_of_traefik};
-use crate::settings_objects::any_settings_object;
+use crate::policies::{any_annotations, any_policy};
+use crate::settings;
 
 /// One thing that happens to the objects.
 #[derive(Clone, Debug)]
@@ -47,6 +48,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         8 => any_object().prop_map(|object| Step::Apply(Box::new(object))),
         3 => any_object().prop_map(|object| Step::Remove(object.reference())),
         2 => any_guarded().prop_map(|object| Step::Apply(Box::new(object))),
+        3 => crate::policies::any_guarded().prop_map(|object| Step::Apply(Box::new(object))),
         1 => select(NAMESPACES).prop_map(|namespace| Step::Deny(namespace.to_owned())),
         1 => select(NAMESPACES).prop_map(|namespace| Step::Allow(namespace.to_owned())),
     ]
@@ -79,7 +81,8 @@ pub(crate) fn any_object() -> impl Strategy<Value = Object> {
         2 => secret().prop_map(Object::Secret),
         1 => node().prop_map(Object::Node),
         6 => any_of_traefik(),
-        1 => any_settings_object().prop_map(Object::Settings),
+        4 => any_policy().prop_map(Object::Policy),
+        1 => settings::settings().prop_map(Object::Settings),
     ]
 }
 
@@ -237,7 +240,7 @@ fn backend() -> impl Strategy<Value = IngressBackend> {
         })
 }
 
-fn service() -> impl Strategy<Value = Service> {
+pub(crate) fn service() -> impl Strategy<Value = Service> {
     let port = (
         select(&["http", "grpc", ""][..]),
         select(PORTS),
@@ -351,7 +354,7 @@ pub(crate) fn secret() -> impl Strategy<Value = Secret> {
 fn annotations() -> impl Strategy<Value = BTreeMap<String, String>> {
     let key = select(ANNOTATIONS).prop_map(str::to_owned);
     let value = select(&["true", "false", "ours", "web", ""][..]).prop_map(str::to_owned);
-    prop_oneof![3 => Just(BTreeMap::new()), 1 => btree_map(key, value, 0..3), 2 => any_list()]
+    prop_oneof![3 => Just(BTreeMap::new()), 1 => btree_map(key, value, 0..3), 2 => any_list(), 2 => any_annotations()]
 }
 
 pub(crate) fn metadata(names: &'static [&'static str]) -> impl Strategy<Value = ObjectMeta> {

@@ -144,5 +144,6 @@ clusterrole.rbac.authorization.k8s.io/sluice-secret-reader
 clusterrolebinding.rbac.authorization.k8s.io/sluice-control-plane
 clusterrolebinding.rbac.authorization.k8s.io/sluice-secret-reader
 ingressclass.networking.k8s.io/sluice
+customresourcedefinition.apiextensions.k8s.io/policies.ingress.sluice.dev
 customresourcedefinition.apiextensions.k8s.io/settings.ingress.sluice.dev
 ";

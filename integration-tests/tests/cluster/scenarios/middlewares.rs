@@ -14,7 +14,8 @@ use crate::table::Row;
 use crate::traffic::http;
 
 pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
-    stage.nodes.outside().add_address(CLOUDFLARE)?;
+    let outside = stage.nodes.outside();
+    outside.configure(&[format!("address replace {CLOUDFLARE}/32 dev eth0")])?;
     for node in ALL_NODES {
         let route = ["ip", "route", "replace", CLOUDFLARES, "via", OUTSIDE];
         stage.nodes.node(node).run(&route)?;

@@ -4,29 +4,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use sluice_proto::{BasicAuth, ForwardAuth, Policy, PolicyAction, UpstreamTls};
 
+use crate::needs::NeedsSecrets;
 use crate::traefik::kept::{Meaning, Spec, Wrong};
 use crate::traefik::value::{HeaderName, HeaderValue, Pattern};
-
-/// A policy that is not complete without what Secrets hold.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct NeedsSecrets {
-    /// Without it.
-    pub(crate) policy: Policy,
-    /// The Secret with user names and passwords, if it needs such.
-    pub(crate) credentials: Option<String>,
-    /// The Secret with the certificates of authorities.
-    pub(crate) authorities: Option<String>,
-    /// The Secret with a client's certificate.
-    pub(crate) certificate: Option<String>,
-}
-
-impl NeedsSecrets {
-    /// Returns the names of the Secrets.
-    pub(crate) fn secrets(&self) -> Vec<&str> {
-        let names = [&self.credentials, &self.authorities, &self.certificate];
-        names.into_iter().flatten().map(String::as_str).collect()
-    }
-}
+use crate::value::is_http_url;
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -84,7 +65,7 @@ pub(super) fn basic_auth(spec: &mut Spec<'_>) -> Result<Meaning, Wrong> {
     let policy = spec.policy("", PolicyAction::BasicAuth(auth));
     Ok(Meaning::Needs(Box::new(NeedsSecrets {
         policy: Policy::clone(&policy),
-        credentials: Some(read.secret),
+        credentials: Some(spec.secret("secret", read.secret)),
         authorities: None,
         certificate: None,
     })))
@@ -128,8 +109,9 @@ pub(super) fn forward_auth(spec: &mut Spec<'_>) -> Result<Meaning, Wrong> {
         },
     };
     let policy = spec.policy("", PolicyAction::ForwardAuth(Box::new(auth)));
-    let named = |name: String| Some(name).filter(|name| !name.is_empty());
-    let (authorities, certificate) = (named(tls.ca_secret), named(tls.cert_secret));
+    let named = |field, name: String| (!name.is_empty()).then(|| spec.secret(field, name));
+    let authorities = named("tls.caSecret", tls.ca_secret);
+    let certificate = named("tls.certSecret", tls.cert_secret);
     if authorities.is_none() && certificate.is_none() {
         return Ok(Meaning::Policies(vec![policy]));
     }
@@ -154,20 +136,11 @@ fn body_bytes(written: Option<i64>, spec: &mut Spec<'_>) -> u64 {
 }
 
 fn check_url(field: &str, url: &str) -> Result<(), Wrong> {
-    let after = url
-        .strip_prefix("http://")
-        .or_else(|| url.strip_prefix("https://"));
-    let authority = after.and_then(|after| after.split(['/', '?', '#']).next());
-    let is_graphic = url.bytes().all(|byte| byte.is_ascii_graphic());
-    match authority {
-        Some(authority) if is_graphic && !authority.is_empty() && !authority.contains('@') => {
-            Ok(())
-        }
-        _ => Err(Wrong::new(
-            field,
-            format!("{url:?} is no URL such as http://auth.default.svc.cluster.local/verify"),
-        )),
+    if is_http_url(url) {
+        return Ok(());
     }
+    let reason = format!("{url:?} is no URL such as http://auth.default.svc.cluster.local/verify");
+    Err(Wrong::new(field, reason))
 }
 
 /// "Default: traefik."

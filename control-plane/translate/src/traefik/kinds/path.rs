@@ -6,6 +6,7 @@ use sluice_proto::{PolicyAction, Replacement, Rewrite};
 
 use crate::traefik::kept::{Meaning, Spec, Wrong};
 use crate::traefik::value::Pattern;
+use crate::value::is_path;
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -111,10 +112,9 @@ fn rewrites(spec: &Spec<'_>, rewrite: Rewrite) -> Meaning {
 
 /// Returns what is put into a request's path, with a slash before it.
 fn path(field: &str, written: &str) -> Result<String, Wrong> {
-    let allowed = |byte: u8| byte.is_ascii_graphic() && !b"?#\"<>\\".contains(&byte);
     match written {
         "" => Err(Wrong::new(field, "it is empty")),
-        written if !written.bytes().all(allowed) => Err(Wrong::new(
+        written if !is_path(written) => Err(Wrong::new(
             field,
             format!("{written:?} has characters that no path has unless they are encoded"),
         )),

@@ -127,6 +127,8 @@ const TABLE: &[(&str, bool, &[Right])] = &[
             ("watch", "", "services", "", ""),
             ("watch", "discovery.k8s.io", "endpointslices", "", ""),
             ("watch", "", "nodes", "", ""),
+            ("list", OWN_GROUP, "policies", "", ""),
+            ("watch", OWN_GROUP, "policies", "", ""),
             ("list", OWN_GROUP, "settings", "", ""),
             ("watch", OWN_GROUP, "settings", "", ""),
             ("get", OWN_GROUP, "settings", "", "edge"),

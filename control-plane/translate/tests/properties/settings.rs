@@ -1,4 +1,4 @@
-//! Settings as objects, most of them broken somewhere.
+//! Makes Settings, most of them broken somewhere.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -9,7 +9,7 @@ use sluice_translate::{Custom, SettingsKind};
 use crate::objects_strategy::metadata;
 
 /// Settings of the edge and of a class, most of them broken somewhere.
-pub(crate) fn any_settings_object() -> impl Strategy<Value = Custom<SettingsKind>> {
+pub(crate) fn settings() -> impl Strategy<Value = Custom<SettingsKind>> {
     (metadata(&["edge", "mine"]), any_spec()).prop_map(|(mut metadata, spec)| {
         metadata.namespace = None;
         Custom::new(metadata, spec)
@@ -53,6 +53,7 @@ const FIELDS: &[&str] = &[
     "sets",
     "clientAddressHeader",
     "proxySets",
+    "policies",
     "cloudflare",
     "date",
     "timeouts",

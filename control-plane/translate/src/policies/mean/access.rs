@@ -1,0 +1,138 @@
+//! `addresses`, `basicAuth` and `forwardAuth`: who may ask.
+
+use sluice_proto::{
+    AddressFilter, BasicAuth, ForwardAuth, PolicyAction, Source, SourceBy, UpstreamTls,
+};
+
+use crate::needs::NeedsSecrets;
+use crate::policies::effect::{Effect, Filter, Said, Wrong};
+use crate::policies::spec::{
+    AddressOf, AddressesSpec, AuthServiceSpec, BasicAuthSpec, ForwardAuthSpec,
+};
+use crate::policies::value::Addresses;
+
+impl AddressesSpec {
+    pub(super) fn effect(self, said: Said<'_>) -> Result<Effect, Wrong> {
+        if self.allow.is_none() && self.deny.is_none() {
+            return Err(Wrong::new("addresses", "it says neither allow nor deny"));
+        }
+        if self.allow.as_ref().is_some_and(Vec::is_empty) {
+            let reason = "it is empty: nobody could tell whether all or none may ask";
+            return Err(Wrong::new("addresses.allow", reason));
+        }
+        if self.allow.is_none() && self.deny.as_ref().is_some_and(Vec::is_empty) {
+            return Err(Wrong::new("addresses.deny", "it is empty"));
+        }
+        let (allowed, allowed_sets) = split(self.allow.unwrap_or_default());
+        let (denied, denied_sets) = split(self.deny.unwrap_or_default());
+        let filter = AddressFilter {
+            allowed,
+            denied,
+            source: Source::from(match self.by.unwrap_or(AddressOf::Client) {
+                AddressOf::Client => SourceBy::Client,
+                AddressOf::Peer => SourceBy::Peer,
+            }),
+            status: AddressFilter::FORBIDDEN,
+        };
+        let action = PolicyAction::AddressFilter(filter);
+        if allowed_sets.is_empty() && denied_sets.is_empty() {
+            return Ok(said.does("addresses", action));
+        }
+        Ok(Effect::Filter(Box::new(Filter {
+            policy: said.policy("addresses", action),
+            allowed_sets,
+            denied_sets,
+        })))
+    }
+}
+
+impl BasicAuthSpec {
+    pub(super) fn effect(self, said: Said<'_>) -> Effect {
+        let auth = BasicAuth {
+            realm: self.realm.map_or_else(|| REALM.to_owned(), |realm| realm.0),
+            credentials: Vec::new(),
+            remove_authorization: self.remove_authorization.unwrap_or(true),
+            user_header: self.user_header.map(|name| name.0),
+        };
+        Effect::Needs(Box::new(NeedsSecrets {
+            policy: said.policy("basicAuth", PolicyAction::BasicAuth(auth)),
+            credentials: Some(said.secret("basicAuth.secret", self.secret.0)),
+            authorities: None,
+            certificate: None,
+        }))
+    }
+}
+
+impl ForwardAuthSpec {
+    pub(super) fn effect(self, said: Said<'_>) -> Result<Effect, Wrong> {
+        let url = match (self.url, self.service) {
+            (Some(url), None) => url.0,
+            (None, Some(service)) => service.url(&said.object().namespace),
+            _ => {
+                let reason = "it says not exactly one of url and service";
+                return Err(Wrong::new("forwardAuth", reason));
+            }
+        };
+        let names = |names: Vec<crate::value::HeaderName>| {
+            let names = names.into_iter().map(|name| name.0);
+            names.collect::<Vec<_>>()
+        };
+        let auth = ForwardAuth {
+            url,
+            request_headers: names(self.request_headers),
+            response_headers: names(self.response_headers),
+            response_headers_pattern: None,
+            cookies: self.cookies.into_iter().map(|cookie| cookie.0).collect(),
+            user_header: self.user_header.map(|name| name.0),
+            body_bytes: self.request_body.map(|bytes| bytes.0.get()),
+            response_bytes: ForwardAuth::RESPONSE_BYTES,
+            keep_location: false,
+            keep_method: false,
+            sign_in_url: self.sign_in_url.map(|url| url.0),
+            timeout: self
+                .timeout
+                .map_or(ForwardAuth::TIMEOUT, |timeout| timeout.0),
+            tls: UpstreamTls {
+                server_name: self.server_name.map(|name| name.0),
+                ..UpstreamTls::default()
+            },
+        };
+        let action = PolicyAction::ForwardAuth(Box::new(auth));
+        Ok(match self.ca_secret {
+            None => said.does("forwardAuth", action),
+            Some(secret) => Effect::Needs(Box::new(NeedsSecrets {
+                policy: said.policy("forwardAuth", action),
+                credentials: None,
+                authorities: Some(said.secret("forwardAuth.caSecret", secret.0)),
+                certificate: None,
+            })),
+        })
+    }
+}
+
+impl AuthServiceSpec {
+    fn url(self, own_namespace: &str) -> String {
+        let namespace = self.namespace.as_ref().map_or(own_namespace, |own| &own.0);
+        let path = self.path.as_ref().map_or("/", |path| &path.0);
+        format!(
+            "http://{}.{namespace}.svc:{}{path}",
+            self.name.0, self.port.0
+        )
+    }
+}
+
+/// Returns the ranges, sorted, and the names of sets.
+fn split(all: Vec<Addresses>) -> (Vec<ipnet::IpNet>, Vec<String>) {
+    let (mut ranges, mut sets) = (Vec::new(), Vec::new());
+    for one in all {
+        match one {
+            Addresses::Range(range) => ranges.push(range),
+            Addresses::Set(set) => sets.push(set),
+        }
+    }
+    ranges.sort();
+    ranges.dedup();
+    (ranges, sets)
+}
+
+const REALM: &str = "Restricted";

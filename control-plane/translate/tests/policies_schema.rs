@@ -1,0 +1,303 @@
+//! What is made of the types of Policies: the CustomResourceDefinition among the manifests and the tables in
+//! docs/policies.md. `SLUICE_REWRITE_GOLDEN=1` writes both. And that the examples there do what they should.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use sluice_proto::{CertificateMaterial, Resource};
+use sluice_translate::{
+    EdgeSettings, Object, Objects, Options, Translation, parse_objects, policy_annotations,
+    policy_definition, policy_fields, policy_steps, translate,
+};
+
+#[test]
+fn the_definition_among_the_manifests_is_that_of_the_types() {
+    let definition = serde_saphyr::to_string(&policy_definition()).unwrap();
+    let text = format!("{HEADER}{definition}");
+    check(&repository("manifests/base/policy-crd.yaml"), &text);
+}
+
+#[test]
+fn the_tables_in_the_documents_are_those_of_the_types() {
+    let file = repository(DOCUMENT);
+    let mut text = fs::read_to_string(&file).unwrap();
+    for (name, table) in [
+        ("steps", steps()),
+        ("annotations", annotations()),
+        ("fields", fields()),
+    ] {
+        let start =
+            format!("<!-- {name}: made of the types: SLUICE_REWRITE_GOLDEN=1 writes it anew -->\n");
+        let (before, rest) = text.split_once(&start).unwrap();
+        let (_, after) = rest.split_once(END).unwrap();
+        text = format!("{before}{start}\n{table}{END}{after}");
+    }
+    check(&file, &text);
+}
+
+#[test]
+fn every_field_is_explained() {
+    let fields = policy_fields();
+    assert!(fields.len() > 100, "only {} fields are left", fields.len());
+    for field in &fields {
+        assert!(!field.meaning.is_empty(), "{field:?}");
+        let holds_others = fields
+            .iter()
+            .any(|other| other.path.starts_with(&format!("{}.", field.path)));
+        let is_required = REQUIRED.contains(&&*field.path);
+        assert!(
+            holds_others || is_required || !field.default.is_empty(),
+            "{field:?} has no default"
+        );
+        assert!(holds_others || !field.value.is_empty(), "{field:?}");
+    }
+}
+
+#[test]
+fn each_field_has_its_place_in_the_order() {
+    let steps: BTreeSet<_> = policy_steps().iter().map(|step| step.field).collect();
+    assert_eq!(steps.len(), policy_steps().len());
+    let fields = policy_fields();
+    let top = fields.iter().map(|field| field.path.as_str());
+    let top: BTreeSet<_> = top
+        .filter(|path| !path.contains('.') && *path != "shareWith")
+        .collect();
+    assert_eq!(steps, top);
+    for annotation in policy_annotations() {
+        assert!(steps.contains(annotation.field), "{annotation:?}");
+    }
+}
+
+#[test]
+fn the_examples_in_the_documents_can_be_used_and_show_every_field() {
+    let mut shown = BTreeSet::new();
+    let text = fs::read_to_string(repository(DOCUMENT)).unwrap();
+    for example in text.split("```yaml\n").skip(1) {
+        let (example, _) = example.split_once("```").unwrap();
+        let parsed = parse_objects(example);
+        assert_eq!(parsed.problems, [], "{example}");
+        let policies: Vec<_> = parsed
+            .objects
+            .iter()
+            .filter_map(|object| match object {
+                Object::Policy(policy) => Some(policy),
+                _ => None,
+            })
+            .collect();
+        assert!(!policies.is_empty(), "{example}");
+        // What an example does not name itself, an Ingress names here.
+        let names = policies
+            .iter()
+            .map(|policy| policy.metadata.name.as_deref().unwrap());
+        let names: Vec<_> = names.filter(|name| *name != "staff").collect();
+        let ingress = ingress(&format!("policies: '{}'", names.join(", ")));
+        let translation = translated(&format!("{example}\n---\n{ingress}"));
+        assert_eq!(translation.problems.to_vec(), [], "{example}");
+        let does = said(&translation);
+        for policy in policies {
+            for field in policy.spec.as_object().unwrap().keys() {
+                let name = policy.metadata.name.as_deref().unwrap();
+                let published = does
+                    .iter()
+                    .any(|does| does.contains(&format!("/{name} spec.{field}")) || does == field);
+                assert!(
+                    published || field == "shareWith",
+                    "{field} of {name} does nothing: {does:?}"
+                );
+                shown.insert(field.clone());
+            }
+        }
+    }
+    shown.remove("shareWith");
+    let steps: BTreeSet<_> = policy_steps()
+        .iter()
+        .map(|step| step.field.to_owned())
+        .collect();
+    assert_eq!(shown, steps, "a field is without an example");
+}
+
+#[test]
+fn the_examples_of_annotations_can_be_used() {
+    for annotation in policy_annotations() {
+        let name = annotation.key.strip_prefix(PREFIX).unwrap();
+        let translation = translated(&ingress(&format!("{name}: '{}'", annotation.example)));
+        assert_eq!(translation.problems.to_vec(), [], "{annotation:?}");
+        let does = said(&translation);
+        let published = does
+            .iter()
+            .any(|does| does.contains(&annotation.key) || does == annotation.field);
+        assert!(published, "{annotation:?} does nothing: {does:?}");
+    }
+}
+
+/// Returns the names of policies, and whether there is a sticky route or a canary.
+fn said(translation: &Translation) -> BTreeSet<String> {
+    let mut said = BTreeSet::new();
+    for resource in translation.resources.values() {
+        match &**resource {
+            Resource::Policy(policy) => drop(said.insert(policy.name.to_string())),
+            Resource::Route(route) => {
+                if route.sticky.is_some() {
+                    said.insert("sticky".to_owned());
+                }
+                if let sluice_proto::RouteAction::Backends(backends) = &route.action
+                    && backends.len() > 1
+                {
+                    said.insert("canary".to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+    said
+}
+
+fn ingress(annotation: &str) -> String {
+    format!(
+        "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: shown\n  annotations:\n    {PREFIX}{annotation}\n\
+         spec:\n  ingressClassName: sluice\n  rules:\n  - host: shown.example.com\n    http: {{paths: [{{path: /, \
+         pathType: Prefix, backend: {{service: {{name: web, port: {{number: 80}}}}}}}}]}}\n"
+    )
+}
+
+fn translated(text: &str) -> Translation {
+    let mut all = SURROUNDINGS.to_owned();
+    for service in ["web", "web-canary"] {
+        all.push_str(&format!(
+            "---\napiVersion: v1\nkind: Service\nmetadata: {{name: {service}}}\nspec: {{clusterIP: None, ports: [{{port: 80}}]}}\n\
+             ---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {{name: {service}, labels: \
+             {{kubernetes.io/service-name: {service}}}}}\naddressType: IPv4\nports: [{{port: 8080}}]\n\
+             endpoints: [{{addresses: [10.1.0.1]}}]\n"
+        ));
+    }
+    let parsed = parse_objects(&format!("{all}---\n{text}"));
+    assert_eq!(parsed.problems, [], "{text}");
+    let settings = EdgeSettings::default();
+    let mut objects = Objects::default();
+    let _ = objects.follow_settings(&settings);
+    for object in parsed.objects {
+        let _ = objects.apply(object);
+    }
+    let options = Options {
+        settings,
+        default_certificate: CertificateMaterial {
+            chain: Vec::new(),
+            private_key: Bytes::new(),
+            names: Vec::new(),
+            not_before_unix_s: 0,
+            not_after_unix_s: 0,
+        },
+    };
+    translate(&objects, &options)
+}
+
+fn steps() -> String {
+    let fields = policy_fields();
+    let mut table = "| | Field | Does | If broken |\n|---|---|---|---|\n".to_owned();
+    for (index, step) in policy_steps().iter().enumerate() {
+        let field = fields.iter().find(|field| field.path == step.field);
+        let broken = if step.protects {
+            "503"
+        } else {
+            "served without"
+        };
+        let cells = [
+            (index + 1).to_string(),
+            format!("`{}`", step.field),
+            field.unwrap().meaning.clone(),
+            broken.to_owned(),
+        ];
+        row(&mut table, &cells);
+    }
+    table
+}
+
+fn annotations() -> String {
+    let mut table = "| Annotation | Such as | Means | Field |\n|---|---|---|---|\n".to_owned();
+    for annotation in policy_annotations() {
+        let cells = [
+            format!("`{}`", annotation.key.strip_prefix(PREFIX).unwrap()),
+            format!("`{}`", annotation.example),
+            annotation.meaning.to_owned(),
+            format!("`{}`", annotation.field),
+        ];
+        row(&mut table, &cells);
+    }
+    table
+}
+
+fn fields() -> String {
+    let mut table = "| Field | Meaning | May be | Default |\n|---|---|---|---|\n".to_owned();
+    for field in policy_fields() {
+        let cells = [
+            format!("`{}`", field.path),
+            field.meaning.clone(),
+            field.value.clone(),
+            field.default.clone(),
+        ];
+        row(&mut table, &cells);
+    }
+    table
+}
+
+fn row(table: &mut String, cells: &[String]) {
+    let cells: Vec<_> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
+    table.push_str(&format!("| {} |\n", cells.join(" | ")));
+}
+
+fn check(file: &Path, text: &str) {
+    if std::env::var_os("SLUICE_REWRITE_GOLDEN").is_some() {
+        fs::write(file, text).unwrap();
+    }
+    let found = fs::read_to_string(file).unwrap_or_default();
+    assert!(
+        found == text,
+        "{} is stale; set SLUICE_REWRITE_GOLDEN=1 and read what it writes:\n{text}",
+        file.display()
+    );
+}
+
+fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(path)
+}
+
+const DOCUMENT: &str = "docs/policies.md";
+const PREFIX: &str = "ingress.sluice.dev/";
+const HEADER: &str = "\
+# Made of the types in control-plane/translate/src/policies/spec.rs: a test fails when it is stale, and writes it anew with
+# SLUICE_REWRITE_GOLDEN=1.
+";
+const END: &str = "<!-- until here -->\n";
+const SURROUNDINGS: &str = "\
+apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: {name: sluice}
+spec: {controller: ingress.sluice.dev/controller}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: users}
+stringData: {users: 'ada:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g='}
+";
+/// Fields that must be there.
+const REQUIRED: [&str; 13] = [
+    "basicAuth.secret",
+    "canary.cookie.name",
+    "canary.cookie.value",
+    "canary.header.name",
+    "canary.service.name",
+    "canary.service.port",
+    "concurrencyLimit.requests",
+    "forwardAuth.service.name",
+    "forwardAuth.service.port",
+    "rateLimit.requests",
+    "requestBody.limit",
+    "responseBody.limit",
+    "retry.attempts",
+];
