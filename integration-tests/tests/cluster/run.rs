@@ -101,7 +101,7 @@ fn images() -> anyhow::Result<Vec<PathBuf>> {
     Ok(archives)
 }
 
-/// Of an image of Sluice.
-const MOST_BYTES: u64 = 25_000_000;
+/// Of an image of Sluice: 25 MiB.
+const MOST_BYTES: u64 = 25 << 20;
 /// For what takes a busy machine with two cores a while.
 pub(crate) const LIMIT: Duration = Duration::from_secs(180);

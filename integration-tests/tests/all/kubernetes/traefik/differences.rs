@@ -211,7 +211,7 @@ pub(super) const ALL: &[Difference] = &[
     },
     Difference {
         id: "tls-versions-are-those-of-settings",
-        fields: &["status", "answered by", "backend saw SNI"],
+        fields: &["status", "answered by", "backend saw *", "response *"],
         reason: "The versions of TLS are those of the settings of the class, whatever a TLSOption says",
     },
 ];
