@@ -23,17 +23,18 @@ fn buckets() -> Vec<Row> {
 fn sources() -> Vec<Row> {
     let by = |client: &str| get("rate-depth.test/").forwarded_for(client);
     let two = |clients: &str| get("rate-depth-two.test/").forwarded_for(clients);
+    let too_few = |clients: &str| get("rate-too-few.test/").forwarded_for(clients);
     let excluded = |clients: &str| get("rate-excluded.test/").forwarded_for(clients);
     let key = |value: &str| get("rate-header.test/").header("X-Key", value);
     let subnet = |client: &str| get("rate-subnet.test/").forwarded_for(client);
     vec![
-        row("by peer: two of them", get("rate-peers.test/")).differs("rate-limits-are-shared").times(2).then(get("rate-peers.test/").from(Peer::OtherStranger)).times(2),
-        row("by peer: a stranger's X-Forwarded-For does not help", get("rate-untrusted.test/").header("X-Forwarded-For", "203.0.113.1")).differs("rate-limits-are-shared").then(get("rate-untrusted.test/").header("X-Forwarded-For", "203.0.113.2")),
-        row("by peer: through a proxy, two clients", get("rate-untrusted.test/").forwarded_for("203.0.113.1")).differs("limits-count-the-client").differs("real-ip-is-the-client").then(get("rate-untrusted.test/").forwarded_for("203.0.113.2")),
+        row("by peer: two of them", get("rate-peers.test/")).times(2).then(get("rate-peers.test/").from(Peer::OtherStranger)).times(2),
+        row("by peer: a stranger's X-Forwarded-For does not help", get("rate-untrusted.test/").header("X-Forwarded-For", "203.0.113.1")).then(get("rate-untrusted.test/").header("X-Forwarded-For", "203.0.113.2")),
+        row("by peer: through a proxy, two clients", get("rate-through-proxy.test/").forwarded_for("203.0.113.1")).differs("limits-count-the-client").differs("real-ip-is-the-client").then(get("rate-through-proxy.test/").forwarded_for("203.0.113.2")),
         row("depth 1: two clients", by("203.0.113.1")).differs("real-ip-is-the-client").times(2).then(by("203.0.113.2")).times(2),
         row("depth 1: what stands left does not help", by("198.51.100.1, 203.0.113.3")).differs("forwarded-for-begins-with-the-client").differs("real-ip-is-the-client").then(by("198.51.100.2, 203.0.113.3")),
         row("depth 2: the second from the right", two("203.0.113.1, 192.0.2.1")).differs("trusted-entries-only").differs("forwarded-for-begins-with-the-client").differs("real-ip-is-the-client").then(two("203.0.113.1, 192.0.2.2")).then(two("203.0.113.2, 192.0.2.1")),
-        row("depth 2: too few", two("192.0.2.1")).differs("trusted-entries-only").then(two("192.0.2.2")),
+        row("depth 2: too few", too_few("192.0.2.1")).differs("real-ip-is-the-client").then(too_few("192.0.2.2")),
         row("excludedIPs", excluded("203.0.113.1, 192.0.2.1")).differs("trusted-entries-only").differs("forwarded-for-begins-with-the-client").differs("real-ip-is-the-client").then(excluded("203.0.113.1, 192.0.2.2")).then(excluded("203.0.113.2, 192.0.2.1")),
         row("by header: two values", key("a")).times(2).then(key("b")).times(2),
         row("by header: without it", get("rate-header.test/")).times(2),
