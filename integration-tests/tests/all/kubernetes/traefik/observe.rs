@@ -107,9 +107,11 @@ fn joined(headers: &HeaderMap) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Hides what is random or a clock's, and keeps that it is there.
+/// Hides what is random or a clock's, and keeps that it is there; spells lists in one way.
 fn mask(name: &str, value: &str) -> String {
     match name {
+        "vary" => listed(value),
+        _ if name.starts_with("access-control-") => listed(value),
         "retry-after" => "...".to_owned(),
         "set-cookie" | "cookie" => {
             let pairs = value.split("; ").map(|pair| match pair.split_once('=') {
@@ -121,6 +123,13 @@ fn mask(name: &str, value: &str) -> String {
         }
         _ => value.to_owned(),
     }
+}
+
+/// On one line or on several, with spaces or without: a list is the same (RFC 9110, section 5.3).
+fn listed(value: &str) -> String {
+    let lines = value.split(" | ");
+    let items = lines.flat_map(|line| line.split(',')).map(str::trim);
+    items.collect::<Vec<_>>().join(", ")
 }
 
 fn is_random(text: &str) -> bool {
@@ -201,3 +210,20 @@ const REQUEST_HEADERS: &[(&str, Option<&str>, &str)] = &[
     ("x-forwarded-server", None, "the name of Traefik's machine"),
     ("x-request-id", None, "Sluice gives each request one"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::mask;
+
+    #[test]
+    fn lists_are_the_same_however_they_are_spelled_and_nothing_else_is() {
+        for name in ["vary", "access-control-allow-methods"] {
+            for spelling in ["a,b", "a, b", "a | b"] {
+                assert_eq!(mask(name, spelling), "a, b", "{name}: {spelling}");
+            }
+            assert_ne!(mask(name, "a"), mask(name, "a, b"), "{name}");
+            assert_ne!(mask(name, "b, a"), mask(name, "a, b"), "{name}");
+        }
+        assert_eq!(mask("x-list", "a,b"), "a,b", "it may be no list");
+    }
+}

@@ -22,11 +22,11 @@ pub(super) fn cors() -> Vec<Row> {
 fn origins() -> Vec<Row> {
     let origin = |url, origin| get(url).header("Origin", origin);
     vec![
-        row("list: an origin of it", origin("cors-list.test/", "https://blog.test")).differs("cors-says-what-is-allowed"),
+        row("list: an origin of it", origin("cors-list.test/", "https://blog.test")),
         row("list: another origin", origin("cors-list.test/", "https://evil.test")).differs("cors-says-what-is-allowed"),
         row("list: no origin", get("cors-list.test/")).differs("cors-says-what-is-allowed"),
         row("list: an origin in capitals", origin("cors-list.test/", "HTTPS://BLOG.test")).differs("cors-says-what-is-allowed"),
-        row("list: a backend with headers of its own", origin("cors-list.test/?header=access-control-allow-origin:*&header=vary:accept", "https://blog.test")).differs("cors-says-what-is-allowed"),
+        row("list: a backend with headers of its own", origin("cors-list.test/?header=access-control-allow-origin:*&header=vary:accept", "https://blog.test")),
         row("any: an origin", origin("cors-any.test/", "https://evil.test")),
         row("any: no origin", get("cors-any.test/")),
         row("credentials: the origin", origin("cors-credentials.test/", "https://shop.test")).differs("cors-says-what-is-allowed"),
@@ -50,7 +50,7 @@ fn preflights() -> Vec<Row> {
         row("preflight: any with credentials", preflight("cors-any-credentials.test/", "https://evil.test", "PUT").header("Access-Control-Request-Headers", "x-custom")).differs("cors-says-what-is-allowed"),
         row("preflight: regex", preflight("cors-regex.test/", "https://my.shop.test", "GET")).differs("cors-says-what-is-allowed"),
         row("OPTIONS without an origin", ask("OPTIONS", "cors-list.test/").header("Access-Control-Request-Method", "PUT")).differs("cors-says-what-is-allowed"),
-        row("OPTIONS without a method", ask("OPTIONS", "cors-list.test/").header("Origin", "https://blog.test")).differs("cors-says-what-is-allowed"),
+        row("OPTIONS without a method", ask("OPTIONS", "cors-list.test/").header("Origin", "https://blog.test")),
         row("preflight where there is no CORS", preflight("custom-headers.test/", "https://blog.test", "GET")),
     ]
 }
