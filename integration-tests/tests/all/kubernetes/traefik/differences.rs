@@ -119,7 +119,7 @@ pub(super) const ALL: &[Difference] = &[
     Difference {
         id: "patterns-are-unavailable",
         fields: &["status", "answered by"],
-        reason: "`router.pathmatcher: PathRegexp` is not supported: what its pattern could match answers 503",
+        reason: "`router.pathmatcher: PathRegexp` is not supported: what begins as its pattern does answers 503",
     },
     Difference {
         id: "rate-limits-are-shared",
