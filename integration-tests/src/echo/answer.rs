@@ -100,6 +100,8 @@ impl Answerer {
                 Response::new(text(""))
             }
             _ if self.sequences.fails(&wishes) => {
+                // A connection that is closed with a body unread is reset, and the answer may be lost.
+                let _ = request.into_body().collect().await;
                 plain(StatusCode::SERVICE_UNAVAILABLE, "as asked\n".to_owned())
             }
             _ => {

@@ -70,7 +70,7 @@ pub(super) fn groups() -> Vec<Group> {
         group("addPrefix and replacePath", Compared, paths::replace()),
         group("compress", Compared, bodies::compress()),
         group("buffering", Compared, bodies::buffering()),
-        group("retry", Later, retries::rows()),
+        group("retry", Compared, retries::rows()),
         group("chain", Compared, paths::chain()),
     ]
 }
