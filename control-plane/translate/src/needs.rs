@@ -1,9 +1,12 @@
-//! Policies that are not complete without what Secrets hold, and how they become complete.
+//! What objects need of Secrets of their namespace, and policies that are not complete without.
 //!
 //! It does not know the dialect that they are written in. Of what is broken each object says its part: the Secret what is
-//! wrong with it, and the policy's object what it lacks; whoever names that says what it costs.
+//! wrong with it, and the object that names it what it lacks; whoever names that says what it costs.
 
-use sluice_proto::{Policy, PolicyAction, Problem};
+use bytes::Bytes;
+use sluice_proto::{
+    CertificateMaterial, Credential, ObjectReference, Policy, PolicyAction, Problem,
+};
 
 use crate::certificates::malformed_secret;
 use crate::duty::Duty;
@@ -24,7 +27,7 @@ pub(crate) struct NeedsSecrets {
     pub(crate) certificate: Option<NamedSecret>,
 }
 
-/// A Secret that the object of a policy names.
+/// A Secret that an object names.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct NamedSecret {
     /// The field that names it.
@@ -32,13 +35,20 @@ pub(crate) struct NamedSecret {
     pub(crate) name: String,
 }
 
-/// Why a policy cannot be had.
+/// Why what an object says cannot be had.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Lacking {
     /// For whoever names its object.
     pub(crate) reason: String,
     /// As its object says it.
     pub(crate) problem: Box<Problem>,
+}
+
+/// What reads the Secrets that one object names.
+pub(crate) struct SecretReader<'a, 'b> {
+    pub(crate) objects: &'a Objects,
+    pub(crate) object: &'b ObjectReference,
+    pub(crate) problems: &'b mut Problems,
 }
 
 impl NeedsSecrets {
@@ -56,33 +66,23 @@ impl NeedsSecrets {
         problems: &mut Problems,
     ) -> Result<Policy, Lacking> {
         let mut policy = self.policy.clone();
-        let mut reader = Reader {
+        let mut reader = SecretReader {
             objects,
-            policy: &self.policy,
+            object: &self.policy.object,
             problems,
         };
         match &mut policy.action {
             PolicyAction::BasicAuth(auth) => {
-                let credentials = reader.read(
-                    self.credentials.as_ref(),
-                    |content| content.credentials.as_ref(),
-                    credentials_malformed,
-                )?;
-                auth.credentials = credentials.cloned().unwrap_or_default();
+                if let Some(named) = &self.credentials {
+                    auth.credentials.clone_from(reader.credentials(named)?);
+                }
             }
             PolicyAction::ForwardAuth(auth) => {
-                let authorities = reader.read(
-                    self.authorities.as_ref(),
-                    |content| content.authorities.as_ref(),
-                    authorities_malformed,
-                )?;
-                auth.tls.authorities = authorities.cloned().unwrap_or_default();
-                let certificate = reader.read(
-                    self.certificate.as_ref(),
-                    |content| content.certificate.as_ref(),
-                    malformed_secret,
-                )?;
-                if let Some(certificate) = certificate {
+                if let Some(named) = &self.authorities {
+                    auth.tls.authorities.clone_from(reader.authorities(named)?);
+                }
+                if let Some(named) = &self.certificate {
+                    let certificate = reader.certificate(named)?;
                     auth.tls.chain.clone_from(&certificate.chain);
                     auth.tls.private_key.clone_from(&certificate.private_key);
                 }
@@ -93,29 +93,39 @@ impl NeedsSecrets {
     }
 }
 
-/// What reads the Secrets of one policy.
-struct Reader<'a, 'b> {
-    objects: &'a Objects,
-    policy: &'b Policy,
-    problems: &'b mut Problems,
-}
+impl<'a> SecretReader<'a, '_> {
+    /// Returns the users that it holds.
+    fn credentials(&mut self, named: &NamedSecret) -> Result<&'a Vec<Credential>, Lacking> {
+        let part = |content: &'a Content| content.credentials.as_ref();
+        self.read(named, part, credentials_malformed)
+    }
 
-impl<'a> Reader<'a, '_> {
-    /// Returns a part of a Secret that the policy's object names, if it does.
+    /// Returns the certificates of authorities that it holds.
+    pub(crate) fn authorities(&mut self, named: &NamedSecret) -> Result<&'a Vec<Bytes>, Lacking> {
+        let part = |content: &'a Content| content.authorities.as_ref();
+        self.read(named, part, authorities_malformed)
+    }
+
+    /// Returns the certificate and key that it holds.
+    pub(crate) fn certificate(
+        &mut self,
+        named: &NamedSecret,
+    ) -> Result<&'a CertificateMaterial, Lacking> {
+        let part = |content: &'a Content| content.certificate.as_ref();
+        self.read(named, part, malformed_secret)
+    }
+
     fn read<T>(
         &mut self,
-        named: Option<&NamedSecret>,
+        NamedSecret { field, name }: &NamedSecret,
         part: impl FnOnce(&'a Content) -> Result<&'a T, &'a Malformed>,
         wrong: fn(&str, &str, &Malformed) -> Problem,
-    ) -> Result<Option<&'a T>, Lacking> {
-        let Some(NamedSecret { field, name }) = named else {
-            return Ok(None);
-        };
-        let namespace = &self.policy.object.namespace;
+    ) -> Result<&'a T, Lacking> {
+        let namespace = &self.object.namespace;
         let costs = Duty::Protects.cost();
         let (reason, fault) = match lookup(self.objects, namespace, name) {
             Ok(content) => match part(content) {
-                Ok(part) => return Ok(Some(part)),
+                Ok(part) => return Ok(part),
                 Err(malformed) => {
                     self.problems.add(wrong(namespace, name, malformed));
                     let reason =
@@ -127,7 +137,7 @@ impl<'a> Reader<'a, '_> {
             },
             Err(absent) => (absent.reason.clone(), absent.fault(costs)),
         };
-        let problem = fault.at(&self.policy.object, field.clone());
+        let problem = fault.at(self.object, field.clone());
         self.problems.add(problem.clone());
         Err(Lacking {
             reason,

@@ -9,7 +9,6 @@ mod kept;
 mod kinds;
 mod named;
 mod objects;
-mod secrets;
 mod sticky;
 mod tls_option;
 mod transport;

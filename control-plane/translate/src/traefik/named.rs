@@ -6,12 +6,12 @@ use sluice_proto::{ObjectReference, Problem};
 
 use crate::custom::CustomKind;
 use crate::duty::Duty;
+use crate::needs::{Lacking, SecretReader};
 use crate::objects::{Name, Objects};
 use crate::problem::{Fault, ProblemCode, Problems};
 use crate::traefik::annotations::Named;
 use crate::traefik::kept::{Kept, Meaning, normalised};
 use crate::traefik::objects::{MiddlewareKind, ServersTransportKind, TlsOptionKind};
-use crate::traefik::secrets::SecretReader;
 use crate::traefik::tls_option::ClientAuth;
 use crate::traefik::transport::Transport;
 
@@ -202,7 +202,7 @@ pub(super) fn follow<M: Meant, T>(
     (key, named): (&str, Named<'_>),
     user: &ObjectReference,
     problems: &mut Problems,
-    complete: impl FnOnce(&M, SecretReader<'_, '_>) -> Result<T, String>,
+    complete: impl FnOnce(&M, SecretReader<'_, '_>) -> Result<T, Lacking>,
 ) -> Result<T, Box<Problem>> {
     let flaw = match find::<M>(objects, named) {
         Err(flaw) => flaw,
@@ -216,7 +216,9 @@ pub(super) fn follow<M: Meant, T>(
                 problems,
             };
             let meaning = kept.meaning.as_ref().map_err(String::clone);
-            match meaning.and_then(|meaning| complete(meaning, reader)) {
+            let complete = meaning
+                .and_then(|meaning| complete(meaning, reader).map_err(|lacking| lacking.reason));
+            match complete {
                 Ok(complete) => return Ok(complete),
                 Err(reason) => {
                     let reason = format!("the {} cannot be used ({reason})", kept.object);

@@ -10,13 +10,13 @@ use serde_json::Value;
 use sluice_proto::{ClientCertificate, ObjectReference, Policy, PolicyAction, Problem};
 
 use crate::duty::Duty;
+use crate::needs::{Lacking, NamedSecret, SecretReader};
 use crate::objects::Objects;
 use crate::problem::Problems;
 use crate::traefik::annotations::{Annotations, tls_options};
 use crate::traefik::kept::{Kept, Spec, Wrong};
 use crate::traefik::named::follow;
 use crate::traefik::objects::TlsOption;
-use crate::traefik::secrets::SecretReader;
 
 /// What a TLSOption asks of clients.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -24,7 +24,7 @@ pub(crate) struct ClientAuth {
     /// Without what Secrets hold; `None` if it asks for nothing.
     policy: Option<Arc<Policy>>,
     /// The Secrets with the certificates of authorities that a client's must come from.
-    authorities: Vec<String>,
+    authorities: Vec<NamedSecret>,
 }
 
 impl ClientAuth {
@@ -57,29 +57,31 @@ impl ClientAuth {
             optional,
             forwarded: false,
         });
+        let mut authorities = Vec::new();
+        if is_verified {
+            for (index, secret) in secret_names.into_iter().enumerate() {
+                let field = format!("clientAuth.secretNames[{index}]");
+                authorities.push(spec.secret(&field, secret));
+            }
+        }
         Ok(Self {
             policy: Some(spec.policy("clientAuth", action)),
-            authorities: if is_verified {
-                secret_names
-            } else {
-                Vec::new()
-            },
+            authorities,
         })
     }
 
     /// Returns the names of the Secrets that it needs.
     pub(super) fn secrets(&self) -> impl Iterator<Item = &str> {
-        self.authorities.iter().map(String::as_str)
+        self.authorities.iter().map(|secret| secret.name.as_str())
     }
 
     /// Returns its policy with what the Secrets hold, or why it cannot be had.
-    fn complete(&self, mut reader: SecretReader<'_, '_>) -> Result<Option<Arc<Policy>>, String> {
+    fn complete(&self, mut reader: SecretReader<'_, '_>) -> Result<Option<Arc<Policy>>, Lacking> {
         let Some(mut policy) = self.policy.clone() else {
             return Ok(None);
         };
-        for (index, secret) in self.authorities.iter().enumerate() {
-            let field = format!("spec.clientAuth.secretNames[{index}]");
-            let found = reader.authorities(secret, field)?;
+        for named in &self.authorities {
+            let found = reader.authorities(named)?;
             if let PolicyAction::ClientCertificate(certificate) =
                 &mut Arc::make_mut(&mut policy).action
             {

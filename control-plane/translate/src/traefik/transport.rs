@@ -12,23 +12,23 @@ use serde_json::Value;
 use sluice_proto::{HostPattern, ObjectReference, Problem, UpstreamTls};
 
 use crate::duty::Duty;
+use crate::needs::{Lacking, NamedSecret, SecretReader};
 use crate::objects::Objects;
 use crate::problem::Problems;
 use crate::traefik::annotations::{Annotations, Scheme, scheme, transports};
 use crate::traefik::kept::{Kept, Spec, Wrong};
 use crate::traefik::named::follow;
 use crate::traefik::objects::ServersTransport;
-use crate::traefik::secrets::SecretReader;
 
 /// What a ServersTransport means.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Transport {
     /// Without what Secrets hold.
     tls: UpstreamTls,
-    /// The Secrets with the certificates of authorities, each with the field that names it.
-    authorities: Vec<(String, String)>,
+    /// The Secrets with the certificates of authorities.
+    authorities: Vec<NamedSecret>,
     /// The Secret with a client's certificate.
-    certificate: Option<String>,
+    certificate: Option<NamedSecret>,
 }
 
 impl Transport {
@@ -61,27 +61,27 @@ impl Transport {
                 insecure: read.insecure_skip_verify,
                 ..UpstreamTls::default()
             },
-            authorities: authorities(&read)?,
-            certificate: read.certificates_secrets.into_iter().next(),
+            authorities: authorities(&read, spec)?,
+            certificate: (read.certificates_secrets.into_iter().next())
+                .map(|secret| spec.secret("certificatesSecrets[0]", secret)),
         })
     }
 
     /// Returns the names of the Secrets that it needs.
     pub(super) fn secrets(&self) -> impl Iterator<Item = &str> {
-        let authorities = self.authorities.iter().map(|(_, secret)| secret);
-        authorities.chain(&self.certificate).map(String::as_str)
+        let named = self.authorities.iter().chain(&self.certificate);
+        named.map(|secret| secret.name.as_str())
     }
 
     /// Returns it with what the Secrets hold, or why it cannot be had.
-    fn complete(&self, mut reader: SecretReader<'_, '_>) -> Result<UpstreamTls, String> {
+    fn complete(&self, mut reader: SecretReader<'_, '_>) -> Result<UpstreamTls, Lacking> {
         let mut tls = self.tls.clone();
-        for (field, secret) in &self.authorities {
-            let found = reader.authorities(secret, format!("spec.{field}"))?;
+        for named in &self.authorities {
+            let found = reader.authorities(named)?;
             tls.authorities.extend(found.iter().cloned());
         }
-        if let Some(secret) = &self.certificate {
-            let field = "spec.certificatesSecrets[0]".to_owned();
-            let found = reader.certificate(secret, field)?;
+        if let Some(named) = &self.certificate {
+            let found = reader.certificate(named)?;
             tls.chain.clone_from(&found.chain);
             tls.private_key.clone_from(&found.private_key);
         }
@@ -162,14 +162,14 @@ struct RootCa {
     config_map: Option<String>,
 }
 
-/// Returns the Secrets with certificates of authorities, each with the field that names it.
-fn authorities(read: &TransportSpec) -> Result<Vec<(String, String)>, Wrong> {
+/// Returns the Secrets with certificates of authorities.
+fn authorities(read: &TransportSpec, spec: &Spec<'_>) -> Result<Vec<NamedSecret>, Wrong> {
     let mut named = Vec::new();
     for (index, root) in read.root_cas.iter().enumerate() {
         let field = format!("rootCAs[{index}]");
         match (&root.secret, &root.config_map) {
             (Some(secret), _) if !secret.is_empty() => {
-                named.push((format!("{field}.secret"), secret.clone()));
+                named.push(spec.secret(&format!("{field}.secret"), secret.clone()));
             }
             (_, Some(_)) => {
                 let field = format!("{field}.configMap");
@@ -179,7 +179,7 @@ fn authorities(read: &TransportSpec) -> Result<Vec<(String, String)>, Wrong> {
         }
     }
     for (index, secret) in read.root_cas_secrets.iter().enumerate() {
-        named.push((format!("rootCAsSecrets[{index}]"), secret.clone()));
+        named.push(spec.secret(&format!("rootCAsSecrets[{index}]"), secret.clone()));
     }
     Ok(named)
 }
