@@ -18,7 +18,7 @@ use crate::policy::basic_auth::checkers::{Busy, Remembered};
 use crate::policy::basic_auth::hash::Hash;
 use crate::policy::header_rules::header_name;
 use crate::policy::passage::Asked;
-use crate::proxy::{Cause, Exchange};
+use crate::proxy::{Cause, Exchange, remove_named, with_hyphens};
 
 pub(crate) use crate::policy::basic_auth::checkers::Checkers;
 
@@ -83,7 +83,10 @@ impl BasicAuth {
         if let Some(name) = &self.user_header {
             let value = HeaderValue::from_str(&user)
                 .map_err(|_| Cause::CredentialsWrong(self.challenge.clone()))?;
-            remove_spellings(headers, name);
+            // No other spelling of it may say who the user is.
+            remove_named(headers, |other| {
+                with_hyphens(other.as_str()).is_some_and(|hyphens| hyphens == name.as_str())
+            });
             headers.insert(name, value);
         }
         exchange.name_user(user);
@@ -119,18 +122,6 @@ impl Users {
                 false
             }
         }
-    }
-}
-
-// Servers that hand headers on as variables read `X_User` as `X-User`.
-fn remove_spellings(headers: &mut HeaderMap, name: &HeaderName) {
-    let others: Vec<_> = (headers.keys())
-        .filter(|other| other.as_str().contains('_'))
-        .filter(|other| other.as_str().replace('_', "-") == name.as_str())
-        .cloned()
-        .collect();
-    for other in others {
-        headers.remove(other);
     }
 }
 

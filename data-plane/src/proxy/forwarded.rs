@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue, Request};
 use sluice_routing::{ClientAddress, TrustedPeers};
 
 use crate::cores::{ClientConnection, Scheme};
-use crate::proxy::headers::named;
+use crate::proxy::headers::{remove_named, with_hyphens};
 use crate::proxy::request_id::REQUEST_ID;
 use crate::proxy::target::Target;
 
@@ -54,11 +54,9 @@ pub(super) fn name_client<B>(
     let scheme = scheme(connection, client, request);
     let headers = request.headers_mut();
     let (trusted, configured) = (client.peer_is_trusted, peers.header_name());
-    for name in named(headers, |name| {
+    remove_named(headers, |name| {
         is_identity(name.as_str(), trusted, configured)
-    }) {
-        headers.remove(name);
-    }
+    });
     headers.reserve(HEADERS_ADDED);
     let is_peer = client.proxies.is_empty();
     headers.insert(
@@ -121,11 +119,10 @@ fn value(text: String) -> HeaderValue {
 
 /// Returns whether a request's header says who its client is or how it came, and may not be sent on.
 ///
-/// Servers that hand headers on as variables (CGI, WSGI) read `X_Forwarded_For` as `X-Forwarded-For`, so underscores
-/// count as hyphens, and are not trusted from anybody.
+/// Some servers read `X_Forwarded_For` as `X-Forwarded-For`, so underscores count as hyphens, and are not trusted from
+/// anybody.
 fn is_identity(name: &str, trusted: bool, configured: &str) -> bool {
-    if name.contains('_') {
-        let hyphens = name.replace('_', "-");
+    if let Some(hyphens) = with_hyphens(name) {
         return hyphens == REQUEST_ID.as_str() || is_of_the_client(&hyphens, configured);
     }
     name == "forwarded" || (!trusted && is_of_the_client(name, configured))

@@ -44,8 +44,21 @@ pub(crate) fn remove_connection_headers(headers: &mut HeaderMap) {
 }
 
 /// Returns the names of the headers that `are` of a kind, by one look at each: most messages have few.
-pub(super) fn named(headers: &HeaderMap, are: impl Fn(&HeaderName) -> bool) -> Vec<HeaderName> {
+fn named(headers: &HeaderMap, are: impl Fn(&HeaderName) -> bool) -> Vec<HeaderName> {
     headers.keys().filter(|name| are(name)).cloned().collect()
+}
+
+/// Takes out the headers that `are` of a kind.
+pub(crate) fn remove_named(headers: &mut HeaderMap, are: impl Fn(&HeaderName) -> bool) {
+    for name in named(headers, are) {
+        headers.remove(name);
+    }
+}
+
+/// Returns what else servers read a name with underscores as, if they hand headers on as variables (CGI, WSGI): to those
+/// `X_User` is `X-User`.
+pub(crate) fn with_hyphens(name: &str) -> Option<String> {
+    name.contains('_').then(|| name.replace('_', "-"))
 }
 
 fn is_of_connection(name: &HeaderName) -> bool {

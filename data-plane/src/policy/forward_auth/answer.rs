@@ -12,7 +12,9 @@ use crate::policy::InvalidPolicy;
 use crate::policy::header_rules::{header_name, header_value, is_of_the_connection};
 use crate::policy::passage::Asked;
 use crate::policy::pattern::compile;
-use crate::proxy::{Cause, Exchange, Given, Service, remove_connection_headers};
+use crate::proxy::{
+    Cause, Exchange, Given, Service, remove_connection_headers, remove_named, with_hyphens,
+};
 
 /// How an answer is read.
 pub(super) struct Reading {
@@ -98,13 +100,10 @@ impl Reading {
             pattern.is_some_and(|pattern| pattern.is_match(name.as_str())) && !is_sluices(name)
         };
         let is_answers = |name: &HeaderName| named(name) || fits(name);
-        let removed: Vec<_> = (request.keys())
-            .filter(|name| is_answers(name) || with_hyphens(name).is_some_and(|n| is_answers(&n)))
-            .cloned()
-            .collect();
-        for name in removed {
-            request.remove(name);
-        }
+        let read_as = |name: &HeaderName| HeaderName::try_from(with_hyphens(name.as_str())?).ok();
+        remove_named(request, |name| {
+            is_answers(name) || read_as(name).is_some_and(|read_as| is_answers(&read_as))
+        });
         for (name, value) in answer.iter().filter(|(name, _)| is_answers(name)) {
             request.append(name, value.clone());
         }
@@ -184,13 +183,6 @@ fn has_scheme(location: &str) -> bool {
         scheme.starts_with(|first: char| first.is_ascii_alphabetic())
             && Scheme::try_from(scheme).is_ok()
     })
-}
-
-// Servers that hand headers on as variables read X_User as X-User.
-fn with_hyphens(name: &HeaderName) -> Option<HeaderName> {
-    let text = name.as_str();
-    let hyphens = text.contains('_').then(|| text.replace('_', "-"))?;
-    HeaderName::try_from(hyphens).ok()
 }
 
 fn handed_over(name: &str) -> Result<HeaderName, InvalidPolicy> {
