@@ -38,8 +38,8 @@ impl ClientTls {
     /// If the provider's cipher suites do not fit the versions, which is this program's fault.
     pub(crate) fn new(served: &Arc<ArcSwap<Served>>) -> Result<Self, Error> {
         Ok(Self {
-            from_tls12: server_config(served, &[&TLS13, &TLS12])?,
-            from_tls13: server_config(served, &[&TLS13])?,
+            from_tls12: server_config(served, TlsVersion::Tls12)?,
+            from_tls13: server_config(served, TlsVersion::Tls13)?,
         })
     }
 
@@ -53,15 +53,22 @@ impl ClientTls {
 
 fn server_config(
     served: &Arc<ArcSwap<Served>>,
-    versions: &[&'static SupportedProtocolVersion],
+    minimum: TlsVersion,
 ) -> Result<Arc<ServerConfig>, Error> {
     let served = Arc::clone(served);
     let mut config = ServerConfig::builder_with_provider(provider())
-        .with_protocol_versions(versions)?
+        .with_protocol_versions(versions(minimum))?
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(Resolver { served }));
     config.alpn_protocols = alpn();
     Ok(Arc::new(config))
+}
+
+fn versions(minimum: TlsVersion) -> &'static [&'static SupportedProtocolVersion] {
+    match minimum {
+        TlsVersion::Tls12 => &FROM_TLS12,
+        TlsVersion::Tls13 => &FROM_TLS13,
+    }
 }
 
 fn alpn() -> Vec<Vec<u8>> {
@@ -133,6 +140,8 @@ impl fmt::Debug for Resolver {
     }
 }
 
+static FROM_TLS12: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
+static FROM_TLS13: [&SupportedProtocolVersion; 1] = [&TLS13];
 /// HTTP/2 in ALPN.
 pub(crate) const ALPN_HTTP2: &[u8] = b"h2";
 // A record of type alert (21), for TLS 1.2 as all records of a first flight: fatal (2), unrecognized_name (112).

@@ -10,7 +10,6 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::server::NoServerSessionStorage;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::version::{TLS12, TLS13};
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use sluice_proto::TlsVersion;
@@ -27,16 +26,12 @@ pub(crate) fn asking(
     minimum: TlsVersion,
     authorities: Vec<DistinguishedName>,
 ) -> Result<Arc<ServerConfig>, Error> {
-    let versions = match minimum {
-        TlsVersion::Tls12 => &[&TLS13, &TLS12][..],
-        TlsVersion::Tls13 => &[&TLS13],
-    };
     let verifier = AnyCertificate {
         provider: provider(),
         authorities,
     };
     let mut config = ServerConfig::builder_with_provider(provider())
-        .with_protocol_versions(versions)?
+        .with_protocol_versions(super::versions(minimum))?
         .with_client_cert_verifier(Arc::new(verifier))
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(certificate)));
     config.alpn_protocols = super::alpn();
