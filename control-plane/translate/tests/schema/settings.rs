@@ -1,14 +1,13 @@
-//! What is made of the types of the settings: the CustomResourceDefinition among the manifests and the table in
-//! docs/settings.md. `SLUICE_REWRITE_GOLDEN=1` writes both. And that what they say is true.
-
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! The settings: their definition, the table in docs/settings.md, and that what both say is true.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use sluice_translate::{
-    EdgeSettings, Object, SpecField, parse_objects, settings_definition, settings_fields,
+    EdgeSettings, Object, Objects, SpecField, parse_objects, settings_definition, settings_fields,
+    translate,
 };
+
+use crate::{END, assert_explained, check, options, repository, row};
 
 #[test]
 fn the_definition_among_the_manifests_is_that_of_the_types() {
@@ -31,18 +30,7 @@ fn the_table_in_the_documents_is_that_of_the_types() {
 fn every_field_is_explained() {
     let fields = settings_fields();
     assert!(fields.len() > 40, "only {} fields are left", fields.len());
-    for field in &fields {
-        assert!(!field.meaning.is_empty(), "{field:?}");
-        let holds_others = fields
-            .iter()
-            .any(|other| other.path.starts_with(&format!("{}.", field.path)));
-        let is_required = REQUIRED.contains(&&*field.path);
-        assert!(
-            holds_others || is_required || !field.default.is_empty(),
-            "{field:?} has no default"
-        );
-        assert!(holds_others || !field.value.is_empty(), "{field:?}");
-    }
+    assert_explained(&fields, &REQUIRED);
 }
 
 #[test]
@@ -87,7 +75,7 @@ fn the_examples_can_be_used() {
                 let parsed = parse_objects(example);
                 assert_eq!(parsed.problems, [], "{example}");
                 assert!(!parsed.objects.is_empty());
-                let mut objects = sluice_translate::Objects::default();
+                let mut objects = Objects::default();
                 let settings = EdgeSettings::default();
                 for object in parsed.objects {
                     assert!(matches!(
@@ -109,18 +97,8 @@ fn the_examples_can_be_used() {
     }
 }
 
-fn problems(objects: &sluice_translate::Objects, settings: &EdgeSettings) -> Vec<String> {
-    let options = sluice_translate::Options {
-        settings: settings.clone(),
-        default_certificate: sluice_proto::CertificateMaterial {
-            chain: Vec::new(),
-            private_key: bytes::Bytes::new(),
-            names: Vec::new(),
-            not_before_unix_s: 0,
-            not_after_unix_s: 0,
-        },
-    };
-    let translation = sluice_translate::translate(objects, &options);
+fn problems(objects: &Objects, settings: &EdgeSettings) -> Vec<String> {
+    let translation = translate(objects, &options(settings.clone()));
     translation
         .problems
         .iter()
@@ -143,28 +121,9 @@ fn table(fields: &[SpecField]) -> String {
             default,
             if field.is_edge_only { "no" } else { "yes" }.to_owned(),
         ];
-        let cells = cells.map(|cell| cell.replace('|', "\\|"));
-        table.push_str(&format!("| {} |\n", cells.join(" | ")));
+        row(&mut table, &cells);
     }
     table
-}
-
-fn check(file: &Path, text: &str) {
-    if std::env::var_os("SLUICE_REWRITE_GOLDEN").is_some() {
-        fs::write(file, text).unwrap();
-    }
-    let found = fs::read_to_string(file).unwrap_or_default();
-    assert!(
-        found == text,
-        "{} is stale; set SLUICE_REWRITE_GOLDEN=1 and read what it writes:\n{text}",
-        file.display()
-    );
-}
-
-fn repository(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../..")
-        .join(path)
 }
 
 const HEADER: &str = "\
@@ -172,7 +131,6 @@ const HEADER: &str = "\
 # SLUICE_REWRITE_GOLDEN=1.
 ";
 const START: &str = "<!-- made of the types: SLUICE_REWRITE_GOLDEN=1 writes it anew -->\n";
-const END: &str = "<!-- until here -->\n";
 /// Fields that must be there.
 const REQUIRED: [&str; 7] = [
     "defaultCertificate.namespace",

@@ -1,18 +1,15 @@
-//! What is made of the types of Policies: the CustomResourceDefinition among the manifests and the tables in
-//! docs/policies.md. `SLUICE_REWRITE_GOLDEN=1` writes both. And that the examples there do what they should.
-
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! Policies: their definition, the tables in docs/policies.md, and that the examples there do what they should.
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
-use sluice_proto::{CertificateMaterial, Resource};
+use sluice_proto::Resource;
 use sluice_translate::{
-    EdgeSettings, Object, Objects, Options, Translation, parse_objects, policy_annotations,
+    EdgeSettings, Object, Objects, Translation, parse_objects, policy_annotations,
     policy_definition, policy_fields, policy_steps, translate,
 };
+
+use crate::{END, assert_explained, check, options, repository, row};
 
 #[test]
 fn the_definition_among_the_manifests_is_that_of_the_types() {
@@ -43,18 +40,7 @@ fn the_tables_in_the_documents_are_those_of_the_types() {
 fn every_field_is_explained() {
     let fields = policy_fields();
     assert!(fields.len() > 100, "only {} fields are left", fields.len());
-    for field in &fields {
-        assert!(!field.meaning.is_empty(), "{field:?}");
-        let holds_others = fields
-            .iter()
-            .any(|other| other.path.starts_with(&format!("{}.", field.path)));
-        let is_required = REQUIRED.contains(&&*field.path);
-        assert!(
-            holds_others || is_required || !field.default.is_empty(),
-            "{field:?} has no default"
-        );
-        assert!(holds_others || !field.value.is_empty(), "{field:?}");
-    }
+    assert_explained(&fields, &REQUIRED);
 }
 
 #[test]
@@ -182,17 +168,7 @@ fn translated(text: &str) -> Translation {
     for object in parsed.objects {
         let _ = objects.apply(object);
     }
-    let options = Options {
-        settings,
-        default_certificate: CertificateMaterial {
-            chain: Vec::new(),
-            private_key: Bytes::new(),
-            names: Vec::new(),
-            not_before_unix_s: 0,
-            not_after_unix_s: 0,
-        },
-    };
-    translate(&objects, &options)
+    translate(&objects, &options(settings))
 }
 
 fn steps() -> String {
@@ -244,36 +220,12 @@ fn fields() -> String {
     table
 }
 
-fn row(table: &mut String, cells: &[String]) {
-    let cells: Vec<_> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
-    table.push_str(&format!("| {} |\n", cells.join(" | ")));
-}
-
-fn check(file: &Path, text: &str) {
-    if std::env::var_os("SLUICE_REWRITE_GOLDEN").is_some() {
-        fs::write(file, text).unwrap();
-    }
-    let found = fs::read_to_string(file).unwrap_or_default();
-    assert!(
-        found == text,
-        "{} is stale; set SLUICE_REWRITE_GOLDEN=1 and read what it writes:\n{text}",
-        file.display()
-    );
-}
-
-fn repository(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../..")
-        .join(path)
-}
-
 const DOCUMENT: &str = "docs/policies.md";
 const PREFIX: &str = "ingress.sluice.dev/";
 const HEADER: &str = "\
 # Made of the types in control-plane/translate/src/policies/spec.rs: a test fails when it is stale, and writes it anew with
 # SLUICE_REWRITE_GOLDEN=1.
 ";
-const END: &str = "<!-- until here -->\n";
 const SURROUNDINGS: &str = "\
 apiVersion: networking.k8s.io/v1
 kind: IngressClass
