@@ -7,7 +7,7 @@ use crate::policy::InvalidPolicy;
 /// Compiles a regular expression, which is found anywhere in a text.
 pub(super) fn compile(pattern: &str) -> Result<Regex, InvalidPolicy> {
     RegexBuilder::new(pattern)
-        .size_limit(MOST_BYTES)
+        .size_limit(MOST_PATTERN_BYTES)
         .build()
         .map_err(|source| InvalidPolicy::Pattern {
             pattern: pattern.to_owned(),
@@ -15,4 +15,5 @@ pub(super) fn compile(pattern: &str) -> Result<Regex, InvalidPolicy> {
         })
 }
 
-const MOST_BYTES: usize = 1 << 20;
+/// How large a compiled one may be.
+pub(crate) const MOST_PATTERN_BYTES: usize = 1 << 20;

@@ -4,6 +4,7 @@ use http::{HeaderMap, HeaderName};
 use regex::bytes::{Regex, RegexBuilder};
 use sluice_proto::{MatchBy, MatchValue, RequestMatch};
 
+use crate::policy::MOST_PATTERN_BYTES;
 use crate::serving::affinity::cookie;
 
 /// Finds requests by a header or a cookie.
@@ -47,7 +48,7 @@ impl Matcher {
             MatchValue::Exact(value) => Value::Exact(value.clone()),
             MatchValue::Pattern(pattern) => Value::Pattern(
                 RegexBuilder::new(&format!("^(?:{pattern})$"))
-                    .size_limit(MOST_BYTES)
+                    .size_limit(MOST_PATTERN_BYTES)
                     .build()
                     .map_err(|source| InvalidMatch::Pattern {
                         pattern: pattern.clone(),
@@ -89,5 +90,3 @@ impl Value {
         }
     }
 }
-
-const MOST_BYTES: usize = 1 << 20;
