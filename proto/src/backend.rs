@@ -7,9 +7,11 @@ use std::sync::Arc;
 use crate::error::{InvalidResource, port};
 use crate::host::HostPattern;
 use crate::policy::UpstreamTls;
+use crate::problem::ObjectReference;
 use crate::wire;
 
-/// The name of a backend, `namespace/service:port`; also the name of its endpoints.
+/// The name of a backend, `namespace/service:port`, perhaps with whose object says how it is spoken to; also the name of its
+/// endpoints.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct BackendName(Arc<str>);
 
@@ -18,6 +20,18 @@ impl BackendName {
     #[must_use]
     pub fn of_service(namespace: &str, service: &str, port: u16) -> Self {
         Self(format!("{namespace}/{service}:{port}").into())
+    }
+
+    /// Returns the name of the same port where this object says how it is spoken to.
+    #[must_use]
+    pub fn spoken_to_by(&self, object: &ObjectReference) -> Self {
+        Self(format!("{} by {object}", self.0).into())
+    }
+
+    /// Returns the port that it is, `namespace/service:port`, whoever says how it is spoken to.
+    #[must_use]
+    pub fn service_port(&self) -> &str {
+        self.0.split_once(" by ").map_or(&self.0, |(port, _)| port)
     }
 
     /// Returns the name as the wire has it.
@@ -86,11 +100,8 @@ impl Backend {
         match &self.target {
             BackendTarget::ExternalName { name, .. } => name.to_string(),
             BackendTarget::Endpoints { .. } => {
-                let service = self
-                    .name
-                    .0
-                    .rsplit_once(':')
-                    .map_or(&*self.name.0, |(own, _)| own);
+                let port = self.name.service_port();
+                let service = port.rsplit_once(':').map_or(port, |(service, _)| service);
                 match service.split_once('/') {
                     Some((namespace, service)) => format!("{service}.{namespace}.svc"),
                     None => service.to_owned(),

@@ -13,8 +13,8 @@ use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::api::networking::v1::{IngressBackend, IngressServiceBackend};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use sluice_proto::{
-    Backend, BackendName, BackendProtocol, BackendTarget, Policy, Problem, Route, RouteAction,
-    Sticky,
+    Backend, BackendName, BackendProtocol, BackendTarget, ObjectReference, Policy, Problem, Route,
+    RouteAction, Sticky, UpstreamTls,
 };
 
 use crate::annotations;
@@ -28,6 +28,8 @@ use crate::traefik::{self, Scheme};
 pub(crate) struct Backends<'a> {
     objects: &'a Objects,
     allow_external_name: bool,
+    /// How endpoints are spoken to by TLS on behalf of the Ingress, whatever their Services say, and whose object says so.
+    upstream_tls: Option<(ObjectReference, UpstreamTls)>,
     used: BTreeMap<BackendName, UsedBackend>,
 }
 
@@ -68,10 +70,15 @@ pub(crate) enum NoBackend {
 }
 
 impl<'a> Backends<'a> {
-    pub(crate) const fn new(objects: &'a Objects, allow_external_name: bool) -> Self {
+    pub(crate) const fn new(
+        objects: &'a Objects,
+        allow_external_name: bool,
+        upstream_tls: Option<(ObjectReference, UpstreamTls)>,
+    ) -> Self {
         Self {
             objects,
             allow_external_name,
+            upstream_tls,
             used: BTreeMap::new(),
         }
     }
@@ -97,7 +104,10 @@ impl<'a> Backends<'a> {
         let is_external = spec.type_.as_deref() == Some("ExternalName");
         let port = port::chosen(named, spec, is_external)?;
         let number = port::number(port.port).ok_or_else(|| port::missing(named, spec))?;
-        let name = BackendName::of_service(namespace, &named.name, number);
+        let mut name = BackendName::of_service(namespace, &named.name, number);
+        if let Some((object, _)) = &self.upstream_tls {
+            name = name.spoken_to_by(object);
+        }
         let resolved = Resolved {
             name: name.clone(),
             policies: judgement.policies,
@@ -106,13 +116,15 @@ impl<'a> Backends<'a> {
         if self.used.contains_key(&name) {
             return Ok(resolved);
         }
-        let tls = traefik::upstream_tls(self.objects, written, &reference, &port, problems)
-            .map_err(NoBackend::Reported)?;
+        let tls = match &self.upstream_tls {
+            Some((_, tls)) => Some(tls.clone()),
+            None => traefik::upstream_tls(self.objects, written, &reference, &port, problems)
+                .map_err(NoBackend::Reported)?,
+        };
         let protocol = match traefik::scheme(written) {
             Some(Scheme::H2c) => BackendProtocol::H2c,
             Some(Scheme::Http | Scheme::Https) => BackendProtocol::Http1,
-            None if tls.is_some() => BackendProtocol::Http1,
-            None => port::protocol(named, &port)?,
+            None => port::protocol(named, &port, tls.is_some())?,
         };
         let (target, served) = if is_external {
             (self.external_name(named, spec, number)?, None)

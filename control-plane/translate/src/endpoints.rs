@@ -182,7 +182,7 @@ fn report_none(
         ProblemCode::NoEndpoints,
         format!(
             "nobody serves {} ({reason}); routes to it answer 503 meanwhile",
-            port.backend
+            port.backend.service_port()
         ),
         remedy,
     );

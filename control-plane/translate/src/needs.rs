@@ -1,11 +1,11 @@
-//! What objects need of Secrets of their namespace, and policies that are not complete without.
+//! What objects need of Secrets of their namespace, and what is not complete without.
 //!
 //! It does not know the dialect that they are written in. Of what is broken each object says its part: the Secret what is
 //! wrong with it, and the object that names it what it lacks; whoever names that says what it costs.
 
 use bytes::Bytes;
 use sluice_proto::{
-    CertificateMaterial, Credential, ObjectReference, Policy, PolicyAction, Problem,
+    CertificateMaterial, Credential, ObjectReference, Policy, PolicyAction, Problem, UpstreamTls,
 };
 
 use crate::certificates::malformed_secret;
@@ -14,16 +14,21 @@ use crate::objects::Objects;
 use crate::problem::{Fault, ProblemCode, Problems};
 use crate::secret::{self, Content, Malformed, lookup};
 
-/// A policy that is not complete without what Secrets of its namespace hold.
+/// What is not complete without what Secrets of its namespace hold: a policy, or how servers are spoken to by TLS.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct NeedsSecrets {
-    /// Without it.
-    pub(crate) policy: Policy,
-    /// The Secret with user names and passwords, if it needs such.
+pub(crate) struct Needs<T> {
+    pub(crate) incomplete: T,
+    pub(crate) secrets: NamedSecrets,
+}
+
+/// The Secrets that something needs.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct NamedSecrets {
+    /// With user names and passwords.
     pub(crate) credentials: Option<NamedSecret>,
-    /// The Secret with the certificates of authorities.
-    pub(crate) authorities: Option<NamedSecret>,
-    /// The Secret with a client's certificate.
+    /// With certificates of authorities.
+    pub(crate) authorities: Vec<NamedSecret>,
+    /// With a certificate to show, and its key.
     pub(crate) certificate: Option<NamedSecret>,
 }
 
@@ -51,45 +56,51 @@ pub(crate) struct SecretReader<'a, 'b> {
     pub(crate) problems: &'b mut Problems,
 }
 
-impl NeedsSecrets {
+impl<T> Needs<T> {
     /// Returns the names of the Secrets.
     pub(crate) fn secrets(&self) -> Vec<&str> {
-        let named = [&self.credentials, &self.authorities, &self.certificate];
-        let named = named.into_iter().flatten();
+        let NamedSecrets {
+            credentials,
+            authorities,
+            certificate,
+        } = &self.secrets;
+        let named = credentials.iter().chain(authorities).chain(certificate);
         named.map(|secret| secret.name.as_str()).collect()
     }
+}
 
+impl Needs<Policy> {
     /// Returns the policy with what it needs, or why it cannot be had.
-    pub(crate) fn complete(
-        &self,
-        objects: &Objects,
-        problems: &mut Problems,
-    ) -> Result<Policy, Lacking> {
-        let mut policy = self.policy.clone();
-        let mut reader = SecretReader {
-            objects,
-            object: &self.policy.object,
-            problems,
-        };
+    pub(crate) fn complete(&self, mut reader: SecretReader<'_, '_>) -> Result<Policy, Lacking> {
+        let mut policy = self.incomplete.clone();
         match &mut policy.action {
             PolicyAction::BasicAuth(auth) => {
-                if let Some(named) = &self.credentials {
+                if let Some(named) = &self.secrets.credentials {
                     auth.credentials.clone_from(reader.credentials(named)?);
                 }
             }
-            PolicyAction::ForwardAuth(auth) => {
-                if let Some(named) = &self.authorities {
-                    auth.tls.authorities.clone_from(reader.authorities(named)?);
-                }
-                if let Some(named) = &self.certificate {
-                    let certificate = reader.certificate(named)?;
-                    auth.tls.chain.clone_from(&certificate.chain);
-                    auth.tls.private_key.clone_from(&certificate.private_key);
+            PolicyAction::ForwardAuth(auth) => reader.complete_tls(&mut auth.tls, &self.secrets)?,
+            PolicyAction::ClientCertificate(certificate) => {
+                for named in &self.secrets.authorities {
+                    let authorities = certificate.authorities.get_or_insert_default();
+                    authorities.extend_from_slice(reader.authorities(named)?);
                 }
             }
             _ => {}
         }
         Ok(policy)
+    }
+}
+
+impl Needs<UpstreamTls> {
+    /// Returns it with what it needs, or why it cannot be had.
+    pub(crate) fn complete(
+        &self,
+        mut reader: SecretReader<'_, '_>,
+    ) -> Result<UpstreamTls, Lacking> {
+        let mut tls = self.incomplete.clone();
+        reader.complete_tls(&mut tls, &self.secrets)?;
+        Ok(tls)
     }
 }
 
@@ -100,17 +111,30 @@ impl<'a> SecretReader<'a, '_> {
         self.read(named, part, credentials_malformed)
     }
 
+    fn complete_tls(
+        &mut self,
+        tls: &mut UpstreamTls,
+        secrets: &NamedSecrets,
+    ) -> Result<(), Lacking> {
+        for named in &secrets.authorities {
+            tls.authorities.extend_from_slice(self.authorities(named)?);
+        }
+        if let Some(named) = &secrets.certificate {
+            let found = self.certificate(named)?;
+            tls.chain.clone_from(&found.chain);
+            tls.private_key.clone_from(&found.private_key);
+        }
+        Ok(())
+    }
+
     /// Returns the certificates of authorities that it holds.
-    pub(crate) fn authorities(&mut self, named: &NamedSecret) -> Result<&'a Vec<Bytes>, Lacking> {
+    fn authorities(&mut self, named: &NamedSecret) -> Result<&'a Vec<Bytes>, Lacking> {
         let part = |content: &'a Content| content.authorities.as_ref();
         self.read(named, part, authorities_malformed)
     }
 
     /// Returns the certificate and key that it holds.
-    pub(crate) fn certificate(
-        &mut self,
-        named: &NamedSecret,
-    ) -> Result<&'a CertificateMaterial, Lacking> {
+    fn certificate(&mut self, named: &NamedSecret) -> Result<&'a CertificateMaterial, Lacking> {
         let part = |content: &'a Content| content.certificate.as_ref();
         self.read(named, part, malformed_secret)
     }

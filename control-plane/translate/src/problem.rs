@@ -97,8 +97,6 @@ pub enum ProblemCode {
     PolicyNotShared,
     /// A part of the Policy that an Ingress names cannot be used; where it would protect, its routes answer 503.
     PolicyUnusable,
-    /// A Service port asks for a protocol that Sluice does not speak to endpoints; the path answers 503.
-    ProtocolUnsupported,
     /// A backend is a resource other than a Service; the path answers 503.
     ResourceBackendUnsupported,
     /// A rule has no path, and its Ingress no default backend; the host answers 503.
@@ -135,6 +133,8 @@ pub enum ProblemCode {
     TraefikObjectUnsupported,
     /// The object of Traefik that an Ingress or a Service names cannot be used; the routes answer 503.
     TraefikObjectUnusable,
+    /// A Service port speaks TLS, and nothing says which certificate its endpoints must show; the path answers 503.
+    UpstreamTlsMissing,
     /// A named set of trusted ranges does not exist; nobody is trusted by that name.
     TrustedSetUnknown,
     /// Several entries of `spec.tls` are for the same host; the first one counts.

@@ -123,14 +123,15 @@ impl Reading {
         let ingress = ServedIngress::parse(ingress, settings, &mut problems);
         let tls = IngressTls::of(&ingress, &mut problems);
         let allow_external_name = options.settings.ingress.allow_external_name;
-        let mut backends = Backends::new(objects, allow_external_name);
         let wanted = Wanted {
             ingress: &ingress.reference,
             annotations: ingress.annotations,
             of_class,
             sets: &options.settings.proxy_sets,
         };
-        let own = policies::attach(objects, wanted, &mut problems);
+        let mut own = policies::attach(objects, wanted, &mut problems);
+        let upstream_tls = own.upstream_tls.take();
+        let mut backends = Backends::new(objects, allow_external_name, upstream_tls);
         let Claims { claims, policies } =
             claims(objects, &ingress, &tls, own, &mut backends, &mut problems);
         let certificates = certificates(objects, &ingress, &tls, &mut problems);

@@ -10,6 +10,7 @@ mod identity;
 mod introspection;
 mod leadership;
 mod manifests;
+mod mutual_tls;
 mod policies;
 mod refused_resource;
 mod rolling_backend;
@@ -18,6 +19,7 @@ mod traefik;
 mod two_ingresses;
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use sluice_integration_tests::system::{
     EndpointState, Pod, Pods, System, endpoint_slice, granted_namespace, service,
@@ -54,3 +56,24 @@ fn ready(pods: &[Pod]) -> Vec<(Ipv4Addr, EndpointState)> {
         .map(|pod| (pod.ip, EndpointState::Ready))
         .collect()
 }
+
+/// A Policy of the namespace `shop`.
+fn policy(name: &str, spec: &str) -> String {
+    format!(
+        "apiVersion: ingress.sluice.dev/v1alpha1\nkind: Policy\nmetadata: {{ name: {name}, namespace: shop }}\n\
+         spec:\n  {spec}\n"
+    )
+}
+
+/// An Ingress of the namespace `shop` with annotations of Sluice's own.
+fn annotated(ingress: &str, annotations: &[&str]) -> String {
+    let annotations: Vec<_> = annotations
+        .iter()
+        .map(|annotation| format!("ingress.sluice.dev/{annotation}"))
+        .collect();
+    let namespace = "namespace: shop";
+    let all = format!("{namespace}, annotations: {{ {} }}", annotations.join(", "));
+    ingress.replacen(namespace, &all, 1)
+}
+
+const LIMIT: Duration = Duration::from_secs(30);

@@ -380,8 +380,12 @@ fn object() -> impl Strategy<Value = ObjectReference> {
 }
 
 fn backend_name() -> impl Strategy<Value = BackendName> {
-    (name(), name(), port())
-        .prop_map(|(namespace, service, port)| BackendName::of_service(&namespace, &service, port))
+    let port = (name(), name(), port())
+        .prop_map(|(namespace, service, port)| BackendName::of_service(&namespace, &service, port));
+    (port, option::of(object())).prop_map(|(port, object)| match object {
+        Some(object) => port.spoken_to_by(&object),
+        None => port,
+    })
 }
 
 fn address() -> impl Strategy<Value = SocketAddr> {

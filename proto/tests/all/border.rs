@@ -3,7 +3,10 @@
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use sluice_proto::{HostPattern, Kind, PathMatch, Resource, ResourceKey, SettingsName, Version};
+use sluice_proto::{
+    Backend, BackendName, BackendProtocol, BackendTarget, HostPattern, Kind, ObjectReference,
+    PathMatch, Resource, ResourceKey, SettingsName, Version,
+};
 
 use super::arbitrary;
 
@@ -44,6 +47,34 @@ proptest! {
             let refused = Resource::parse(&key, bytes::Bytes::new()).unwrap_err();
             prop_assert!(refused.reason().contains(&format!("{host:?}")), "{}", refused);
         }
+    }
+}
+
+#[test]
+fn a_certificate_is_for_the_service_whoever_says_how_it_is_spoken_to() {
+    let port = BackendName::of_service("shop", "web", 443);
+    let policy = ObjectReference {
+        kind: "Policy".to_owned(),
+        namespace: "platform".to_owned(),
+        name: "internal-tls".to_owned(),
+    };
+    let spoken_to = port.spoken_to_by(&policy);
+    assert_eq!(
+        spoken_to.to_string(),
+        "shop/web:443 by Policy platform/internal-tls"
+    );
+    for name in [port, spoken_to] {
+        assert_eq!(name.service_port(), "shop/web:443");
+        let backend = Backend {
+            name,
+            protocol: BackendProtocol::Http1,
+            target: BackendTarget::Endpoints {
+                cluster_addresses: Vec::new(),
+            },
+            tls: None,
+            own_host: false,
+        };
+        assert_eq!(backend.host(), "web.shop.svc");
     }
 }
 

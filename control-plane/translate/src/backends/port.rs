@@ -86,30 +86,32 @@ pub(super) fn missing(named: &IngressServiceBackend, spec: &ServiceSpec) -> NoBa
     )
 }
 
-/// Returns what the endpoints speak. "Kubernetes-defined prefixed names: `kubernetes.io/h2c`: HTTP/2 prior knowledge
-/// over cleartext"; `h2c` and `grpc` were in use before.
+/// Returns what the endpoints speak, by TLS or in clear. "Kubernetes-defined prefixed names: `kubernetes.io/h2c`: HTTP/2 prior
+/// knowledge over cleartext"; the others were in use before.
 pub(super) fn protocol(
     named: &IngressServiceBackend,
     port: &ServicePort,
+    by_tls: bool,
 ) -> Result<BackendProtocol, NoBackend> {
-    match port.app_protocol.as_deref() {
-        Some("kubernetes.io/h2c" | "h2c" | "grpc") => Ok(BackendProtocol::H2c),
-        Some(protocol @ ("https" | "wss" | "grpcs" | "kubernetes.io/wss")) => {
-            Err(NoBackend::Ingress(
-                "service.port",
-                Fault::new(
-                    ProblemCode::ProtocolUnsupported,
-                    format!(
-                        "port {} of the Service {} has the appProtocol {protocol}, but TLS to endpoints is not supported \
-                     yet; the path answers 503",
-                        port.port, named.name
-                    ),
-                    "Use a port that speaks HTTP in clear",
+    let name = port.app_protocol.as_deref().unwrap_or_default();
+    if matches!(name, "https" | "wss" | "grpcs" | "kubernetes.io/wss") && !by_tls {
+        return Err(NoBackend::Ingress(
+            "service.port",
+            Fault::new(
+                ProblemCode::UpstreamTlsMissing,
+                format!(
+                    "port {} of the Service {} has the appProtocol {name}, but nothing says which certificate its \
+                     endpoints must show; the path answers 503",
+                    port.port, named.name
                 ),
-            ))
-        }
-        _ => Ok(BackendProtocol::Http1),
+                "Say it by upstreamTls in a Policy, or by the annotation ingress.sluice.dev/upstream-tls",
+            ),
+        ));
     }
+    Ok(match name {
+        "kubernetes.io/h2c" | "h2c" | "grpc" | "grpcs" => BackendProtocol::H2c,
+        _ => BackendProtocol::Http1,
+    })
 }
 
 /// Returns the number, if it is that of a port.

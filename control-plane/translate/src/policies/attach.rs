@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use sluice_proto::{ObjectReference, Policy, Problem};
+use sluice_proto::{ObjectReference, Policy, Problem, UpstreamTls};
 
 use crate::duty::Duty;
-use crate::needs::Lacking;
+use crate::needs::{Lacking, SecretReader};
 use crate::objects::Objects;
 use crate::policies::effect::{Canary, Effect, Filter, StickyWish};
 use crate::policies::kept::{Kept, Part};
@@ -24,6 +24,8 @@ use crate::settings::{PolicyReference, ProxySet};
 pub(crate) struct Attached {
     /// In the order in which they run; none if not all can be had.
     pub(crate) policies: Vec<Arc<Policy>>,
+    /// How endpoints are spoken to by TLS, and whose object says so: the last one that is said.
+    pub(crate) upstream_tls: Option<(ObjectReference, UpstreamTls)>,
     /// The last one that is said.
     pub(crate) sticky: Option<StickyWish>,
     /// The last one that is said.
@@ -145,18 +147,30 @@ impl Attaching<'_, '_> {
             match effect {
                 Effect::Policy(policy) => self.attached.policies.push(Arc::clone(policy)),
                 Effect::Needs(needs) => {
-                    let policy = needs.complete(self.objects, self.problems)?;
+                    let policy = needs.complete(self.reader(&needs.incomplete.object))?;
                     self.attached.policies.push(Arc::new(policy));
                 }
                 Effect::Filter(filter) => {
                     let policy = self.filter(filter)?;
                     self.attached.policies.push(Arc::new(policy));
                 }
+                Effect::UpstreamTls(wish) => {
+                    let tls = wish.needs.complete(self.reader(&wish.object))?;
+                    self.attached.upstream_tls = Some((wish.object.clone(), tls));
+                }
                 Effect::Sticky(sticky) => self.attached.sticky = Some(sticky.clone()),
                 Effect::Canary(canary) => self.attached.canary = Some(Canary::clone(canary)),
             }
         }
         Ok(())
+    }
+
+    fn reader<'b>(&'b mut self, object: &'b ObjectReference) -> SecretReader<'b, 'b> {
+        SecretReader {
+            objects: self.objects,
+            object,
+            problems: self.problems,
+        }
     }
 
     fn filter(&mut self, filter: &Filter) -> Result<Policy, Lacking> {

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use k8s_openapi::api::networking::v1::{IngressBackend, IngressServiceBackend, ServiceBackendPort};
 use sluice_proto::{
-    BackendName, ObjectReference, Policy, PolicyAction, RequestMatch, SameSite, Sticky, Version,
+    BackendName, ObjectReference, Policy, PolicyAction, RequestMatch, SameSite, Sticky,
+    UpstreamTls, Version,
 };
 
-use crate::needs::{NamedSecret, NeedsSecrets};
+use crate::needs::{NamedSecret, Needs};
 use crate::policies::short::ANNOTATION;
 
 /// What a field of a Policy, or an annotation, comes to.
@@ -19,9 +20,11 @@ pub(crate) enum Effect {
     /// This policy.
     Policy(Arc<Policy>),
     /// A policy that is not complete without what Secrets hold.
-    Needs(Box<NeedsSecrets>),
+    Needs(Box<Needs<Policy>>),
     /// An address filter that is not complete without the ranges of sets.
     Filter(Box<Filter>),
+    /// TLS with endpoints.
+    UpstreamTls(Box<UpstreamTlsWish>),
     /// A cookie by which clients come back to their endpoint.
     Sticky(StickyWish),
     /// Another Service for a part of the requests.
@@ -35,6 +38,14 @@ pub(crate) struct Filter {
     pub(crate) policy: Policy,
     pub(crate) allowed_sets: Vec<String>,
     pub(crate) denied_sets: Vec<String>,
+}
+
+/// TLS with endpoints.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct UpstreamTlsWish {
+    /// Whose object says so.
+    pub(crate) object: ObjectReference,
+    pub(crate) needs: Needs<UpstreamTls>,
 }
 
 /// A cookie by which clients come back to their endpoint.

@@ -104,6 +104,7 @@ impl Kept {
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
         let secrets = self.effects().filter_map(|effect| match effect {
             Effect::Needs(needs) => Some(needs.secrets()),
+            Effect::UpstreamTls(wish) => Some(wish.needs.secrets()),
             _ => None,
         });
         secrets.flatten()

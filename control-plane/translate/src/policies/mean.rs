@@ -22,6 +22,7 @@ impl PolicySpec {
             compression,
             addresses,
             redirect,
+            client_certificates,
             rate_limit,
             concurrency_limit,
             request_body,
@@ -33,6 +34,7 @@ impl PolicySpec {
             request_headers,
             retry,
             timeouts,
+            upstream_tls,
             sticky,
             canary,
         } = self;
@@ -46,6 +48,7 @@ impl PolicySpec {
         put(compression.map(|compression| compression.effect(said)))?;
         put(addresses.map(|addresses| addresses.effect(said)))?;
         put(redirect.map(|redirect| redirect.effect(said)))?;
+        put(client_certificates.map(|certificates| Ok(certificates.effect(said))))?;
         put(rate_limit.map(|limit| Ok(limit.effect(said))))?;
         put(concurrency_limit.map(|limit| Ok(limit.effect(said))))?;
         put(request_body.map(|body| Ok(body.of_requests(said))))?;
@@ -61,6 +64,7 @@ impl PolicySpec {
         put(request_headers.map(|headers| headers.of_requests(said)))?;
         put(retry.map(|retry| Ok(retry.effect(said))))?;
         put(timeouts.map(|timeouts| Ok(timeouts.effect(said))))?;
+        put(upstream_tls.map(|tls| tls.effect(said)))?;
         put(sticky.map(|sticky| Ok(sticky.effect())))?;
         put(canary.map(|canary| canary.effect(said)))?;
         Ok(effects)

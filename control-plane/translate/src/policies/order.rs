@@ -4,13 +4,15 @@
 
 use crate::duty::Duty::{self, Improves, Protects};
 
-/// By the name of the field; in the order in which they run. The last two choose a backend, whatever comes before.
+/// By the name of the field; in the order in which they run. The last three say which
+/// endpoint answers and how it is spoken to, whatever comes before.
 pub(super) const FIELDS: &[(&str, Duty)] = &[
     ("responseHeaders", Protects),
     ("securityHeaders", Protects),
     ("compression", Improves),
     ("addresses", Protects),
     ("redirect", Protects),
+    ("clientCertificates", Protects),
     ("rateLimit", Protects),
     ("concurrencyLimit", Protects),
     ("requestBody", Protects),
@@ -22,6 +24,7 @@ pub(super) const FIELDS: &[(&str, Duty)] = &[
     ("requestHeaders", Protects),
     ("retry", Improves),
     ("timeouts", Improves),
+    ("upstreamTls", Protects),
     ("sticky", Improves),
     ("canary", Improves),
 ];

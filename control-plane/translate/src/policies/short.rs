@@ -246,6 +246,13 @@ pub(super) const ANNOTATIONS: &[Short] = &[
         write: |text| redirect(text, true),
     },
     Short {
+        name: "client-certificates",
+        field: "clientCertificates",
+        example: "clients-ca",
+        meaning: "asks clients for a certificate that comes from an authority of this Secret",
+        write: |text| Ok(Some(json!({"caSecret": text}))),
+    },
+    Short {
         name: "rate-limit",
         field: "rateLimit",
         example: "100/1m burst 200",
@@ -349,6 +356,13 @@ pub(super) const ANNOTATIONS: &[Short] = &[
         example: "10m",
         meaning: "from the request sent to the header section of the endpoint's response",
         write: |text| Ok(Some(json!({"responseHeaders": text}))),
+    },
+    Short {
+        name: "upstream-tls",
+        field: "upstreamTls",
+        example: "internal-ca",
+        meaning: "speaks TLS with endpoints, whose certificates come from an authority of this Secret",
+        write: |text| Ok(Some(json!({"caSecret": text}))),
     },
     Short {
         name: "sticky",

@@ -16,7 +16,8 @@ use serde::Deserialize;
 use crate::policies::value::Namespace;
 
 pub(super) use crate::policies::spec::access::{
-    AddressOf, AddressesSpec, AuthServiceSpec, BasicAuthSpec, ForwardAuthSpec,
+    AddressOf, AddressesSpec, AuthServiceSpec, BasicAuthSpec, ClientCertificatesSpec,
+    ForwardAuthSpec,
 };
 pub(super) use crate::policies::spec::headers::{
     CompressionSpec, CorsSpec, EncodingSpec, HeadersSpec, Preset, SecurityHeadersSpec,
@@ -25,7 +26,9 @@ pub(super) use crate::policies::spec::limits::{
     BodySpec, ConcurrencyLimitSpec, RateLimitSpec, RetrySpec, TimeoutsSpec,
 };
 pub(super) use crate::policies::spec::paths::{RedirectSpec, RewriteSpec, SchemeSpec};
-pub(super) use crate::policies::spec::places::{CanarySpec, SameSiteSpec, StickySpec};
+pub(super) use crate::policies::spec::places::{
+    CanarySpec, SameSiteSpec, StickySpec, UpstreamTlsSpec,
+};
 
 /// What is done to requests and responses. No field is needed; whatever their order here, they run in the one that the
 /// documents have.
@@ -56,6 +59,8 @@ pub(super) struct PolicySpec {
         },
     ]))]
     pub(super) redirect: Option<RedirectSpec>,
+    /// Asks TLS clients for a certificate (mutual TLS). Whoever has not the right one is answered 403.
+    pub(super) client_certificates: Option<ClientCertificatesSpec>,
     /// How many requests may come, one after the other. More are answered 429. The limit holds on each node.
     pub(super) rate_limit: Option<RateLimitSpec>,
     /// How many requests may be in progress at once. More are answered 429. The limit holds on each node.
@@ -97,6 +102,12 @@ pub(super) struct PolicySpec {
     pub(super) retry: Option<RetrySpec>,
     /// How long things may take.
     pub(super) timeouts: Option<TimeoutsSpec>,
+    /// Speaks TLS with the endpoints, of a canary, too.
+    #[schemars(extend("x-kubernetes-validations" = [{
+        "rule": "!(has(self.insecureSkipVerify) && self.insecureSkipVerify && has(self.caSecret))",
+        "message": "insecureSkipVerify accepts any certificate, so caSecret would mean nothing",
+    }]))]
+    pub(super) upstream_tls: Option<UpstreamTlsSpec>,
     /// Brings a client back to the endpoint that it was with, by a cookie.
     pub(super) sticky: Option<StickySpec>,
     /// Sends a part of the requests to another Service, of the namespace of the Ingress.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use sluice_proto::{ObjectReference, Policy, Problem};
 
 use crate::duty::Duty;
+use crate::needs::SecretReader;
 use crate::objects::Objects;
 use crate::problem::{Fault, ProblemCode, Problems};
 use crate::traefik::annotations::{Annotations, Named, lists};
@@ -94,10 +95,17 @@ impl<'a> Expansion<'a, '_> {
         }
         match &kept.meaning {
             Ok(Meaning::Policies(policies)) => self.policies.extend(policies.iter().cloned()),
-            Ok(Meaning::Needs(needs)) => match needs.complete(self.objects, self.problems) {
-                Ok(policy) => self.policies.push(Arc::new(policy)),
-                Err(lacking) => self.flaw(kept, &lacking.reason),
-            },
+            Ok(Meaning::Needs(needs)) => {
+                let reader = SecretReader {
+                    objects: self.objects,
+                    object: &kept.object,
+                    problems: self.problems,
+                };
+                match needs.complete(reader) {
+                    Ok(policy) => self.policies.push(Arc::new(policy)),
+                    Err(lacking) => self.flaw(kept, &lacking.reason),
+                }
+            }
             Ok(Meaning::Chain(links)) => {
                 self.above.push(&kept.object);
                 for (index, link) in links.iter().enumerate() {

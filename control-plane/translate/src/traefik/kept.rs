@@ -10,7 +10,7 @@ use serde_json::Value;
 use sluice_proto::{ObjectReference, Policy, PolicyAction, Problem};
 
 use crate::duty::Duty;
-use crate::needs::{NamedSecret, NeedsSecrets};
+use crate::needs::{NamedSecret, Needs};
 use crate::problem::{Fault, ProblemCode};
 use crate::traefik::kinds::{KINDS, Link};
 use crate::traefik::named::{Codes, Id, Kind};
@@ -34,7 +34,7 @@ pub(crate) enum Meaning {
     /// These, in their order.
     Policies(Vec<Arc<Policy>>),
     /// A policy that is not complete without what Secrets of its namespace hold.
-    Needs(Box<NeedsSecrets>),
+    Needs(Box<Needs<Policy>>),
     /// Other Middlewares.
     Chain(Vec<Link>),
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use sluice_proto::{ClientCertificate, ObjectReference, Policy, PolicyAction, Problem};
 
 use crate::duty::Duty;
-use crate::needs::{Lacking, NamedSecret, SecretReader};
+use crate::needs::{Lacking, NamedSecrets, Needs, SecretReader};
 use crate::objects::Objects;
 use crate::problem::Problems;
 use crate::traefik::annotations::{Annotations, tls_options};
@@ -18,14 +18,9 @@ use crate::traefik::kept::{Kept, Spec, Wrong};
 use crate::traefik::named::follow;
 use crate::traefik::objects::TlsOption;
 
-/// What a TLSOption asks of clients.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(crate) struct ClientAuth {
-    /// Without what Secrets hold; `None` if it asks for nothing.
-    policy: Option<Arc<Policy>>,
-    /// The Secrets with the certificates of authorities that a client's must come from.
-    authorities: Vec<NamedSecret>,
-}
+/// What a TLSOption asks of clients; `None` if it asks for nothing.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct ClientAuth(Option<Box<Needs<Policy>>>);
 
 impl ClientAuth {
     /// Reads what a TLSOption says.
@@ -37,8 +32,8 @@ impl ClientAuth {
             client_auth_type,
         } = read.client_auth.unwrap_or_default();
         let (optional, is_verified) = match client_auth_type.as_str() {
-            "NoClientCert" => return Ok(Self::default()),
-            "" if secret_names.is_empty() => return Ok(Self::default()),
+            "NoClientCert" => return Ok(Self(None)),
+            "" if secret_names.is_empty() => return Ok(Self(None)),
             "RequestClientCert" => (true, false),
             "RequireAnyClientCert" => (false, false),
             "VerifyClientCertIfGiven" => (true, true),
@@ -64,32 +59,26 @@ impl ClientAuth {
                 authorities.push(spec.secret(&field, secret));
             }
         }
-        Ok(Self {
-            policy: Some(spec.policy("clientAuth", action)),
-            authorities,
-        })
+        Ok(Self(Some(Box::new(Needs {
+            incomplete: Policy::clone(&spec.policy("clientAuth", action)),
+            secrets: NamedSecrets {
+                authorities,
+                ..NamedSecrets::default()
+            },
+        }))))
     }
 
     /// Returns the names of the Secrets that it needs.
-    pub(super) fn secrets(&self) -> impl Iterator<Item = &str> {
-        self.authorities.iter().map(|secret| secret.name.as_str())
+    pub(super) fn secrets(&self) -> Vec<&str> {
+        self.0
+            .as_ref()
+            .map_or_else(Vec::new, |needs| needs.secrets())
     }
 
     /// Returns its policy with what the Secrets hold, or why it cannot be had.
-    fn complete(&self, mut reader: SecretReader<'_, '_>) -> Result<Option<Arc<Policy>>, Lacking> {
-        let Some(mut policy) = self.policy.clone() else {
-            return Ok(None);
-        };
-        for named in &self.authorities {
-            let found = reader.authorities(named)?;
-            if let PolicyAction::ClientCertificate(certificate) =
-                &mut Arc::make_mut(&mut policy).action
-            {
-                let authorities = certificate.authorities.get_or_insert_default();
-                authorities.extend(found.iter().cloned());
-            }
-        }
-        Ok(Some(policy))
+    fn complete(&self, reader: SecretReader<'_, '_>) -> Result<Option<Arc<Policy>>, Lacking> {
+        let policy = self.0.as_ref().map(|needs| needs.complete(reader));
+        Ok(policy.transpose()?.map(Arc::new))
     }
 }
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 use sluice_proto::{HostPattern, ObjectReference, Problem, UpstreamTls};
 
 use crate::duty::Duty;
-use crate::needs::{Lacking, NamedSecret, SecretReader};
+use crate::needs::{NamedSecret, NamedSecrets, Needs};
 use crate::objects::Objects;
 use crate::problem::Problems;
 use crate::traefik::annotations::{Annotations, Scheme, scheme, transports};
@@ -22,14 +22,7 @@ use crate::traefik::objects::ServersTransport;
 
 /// What a ServersTransport means.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Transport {
-    /// Without what Secrets hold.
-    tls: UpstreamTls,
-    /// The Secrets with the certificates of authorities.
-    authorities: Vec<NamedSecret>,
-    /// The Secret with a client's certificate.
-    certificate: Option<NamedSecret>,
-}
+pub(crate) struct Transport(Needs<UpstreamTls>);
 
 impl Transport {
     /// Reads what a ServersTransport says.
@@ -55,37 +48,24 @@ impl Transport {
                 "Name one Secret",
             );
         }
-        Ok(Self {
-            tls: UpstreamTls {
+        Ok(Self(Needs {
+            incomplete: UpstreamTls {
                 server_name: server_name(&read.server_name)?,
                 insecure: read.insecure_skip_verify,
                 ..UpstreamTls::default()
             },
-            authorities: authorities(&read, spec)?,
-            certificate: (read.certificates_secrets.into_iter().next())
-                .map(|secret| spec.secret("certificatesSecrets[0]", secret)),
-        })
+            secrets: NamedSecrets {
+                authorities: authorities(&read, spec)?,
+                certificate: (read.certificates_secrets.into_iter().next())
+                    .map(|secret| spec.secret("certificatesSecrets[0]", secret)),
+                ..NamedSecrets::default()
+            },
+        }))
     }
 
     /// Returns the names of the Secrets that it needs.
-    pub(super) fn secrets(&self) -> impl Iterator<Item = &str> {
-        let named = self.authorities.iter().chain(&self.certificate);
-        named.map(|secret| secret.name.as_str())
-    }
-
-    /// Returns it with what the Secrets hold, or why it cannot be had.
-    fn complete(&self, mut reader: SecretReader<'_, '_>) -> Result<UpstreamTls, Lacking> {
-        let mut tls = self.tls.clone();
-        for named in &self.authorities {
-            let found = reader.authorities(named)?;
-            tls.authorities.extend(found.iter().cloned());
-        }
-        if let Some(named) = &self.certificate {
-            let found = reader.certificate(named)?;
-            tls.chain.clone_from(&found.chain);
-            tls.private_key.clone_from(&found.private_key);
-        }
-        Ok(tls)
+    pub(super) fn secrets(&self) -> Vec<&str> {
+        self.0.secrets()
     }
 }
 
@@ -116,7 +96,7 @@ pub(crate) fn upstream_tls(
             named,
             service,
             problems,
-            Transport::complete,
+            |Transport(needs), reader| needs.complete(reader),
         )?),
         None => None,
     };

@@ -74,6 +74,11 @@ const FIELDS: &[(&str, &str)] = &[
     ("rateLimit", r#"{"requests": 0}"#),
     ("addresses", r#"{"allow": ["10.0.0.0/8", "cloudflare"]}"#),
     ("addresses", r#"{"deny": ["nobody"]}"#),
+    ("clientCertificates", r#"{"caSecret": "s"}"#),
+    (
+        "clientCertificates",
+        r#"{"caSecret": "t", "optional": true}"#,
+    ),
     ("basicAuth", r#"{"secret": "s"}"#),
     ("basicAuth", r#"{"secret": "t"}"#),
     (
@@ -91,6 +96,11 @@ const FIELDS: &[(&str, &str)] = &[
     ("retry", r#"{"attempts": 2}"#),
     ("timeouts", r#"{"request": "1s"}"#),
     ("timeouts", r#"{"request": 1}"#),
+    ("upstreamTls", r#"{"serverName": "x.example"}"#),
+    (
+        "upstreamTls",
+        r#"{"caSecret": "s", "certificateSecret": "t"}"#,
+    ),
     ("sticky", "{}"),
     (
         "canary",
@@ -107,11 +117,13 @@ const SHORTS: &[(&str, &str)] = &[
     ("rate-limit", "many"),
     ("allow", "10.0.0.0/8, cloudflare"),
     ("deny", "nobody"),
+    ("client-certificates", "s"),
     ("basic-auth", "s"),
     ("forward-auth", "http://auth.example"),
     ("https-redirect", "true"),
     ("strip-prefix", "/a"),
     ("compression", "true"),
+    ("upstream-tls", "s"),
     ("sticky", "true"),
     ("sticky", ""),
     ("canary", "x:80 10"),

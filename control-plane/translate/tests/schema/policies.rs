@@ -120,11 +120,14 @@ fn the_examples_of_annotations_can_be_used() {
     }
 }
 
-/// Returns the names of policies, and whether there is a sticky route or a canary.
+/// Returns the names of policies, and whether there is TLS with endpoints, a sticky route, or a canary.
 fn said(translation: &Translation) -> BTreeSet<String> {
     let mut said = BTreeSet::new();
     for resource in translation.resources.values() {
         match &**resource {
+            Resource::Backend(backend) if backend.tls.is_some() => {
+                said.insert("upstreamTls".to_owned());
+            }
             Resource::Policy(policy) => drop(said.insert(policy.name.to_string())),
             Resource::Route(route) => {
                 if route.sticky.is_some() {
@@ -158,6 +161,11 @@ fn translated(text: &str) -> Translation {
              ---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {{name: {service}, labels: \
              {{kubernetes.io/service-name: {service}}}}}\naddressType: IPv4\nports: [{{port: 8080}}]\n\
              endpoints: [{{addresses: [10.1.0.1]}}]\n"
+        ));
+    }
+    for secret in WITH_AUTHORITIES {
+        all.push_str(&format!(
+            "---\napiVersion: v1\nkind: Secret\nmetadata: {{name: {secret}}}\nstringData:\n  ca.crt: |\n{AUTHORITY}"
         ));
     }
     let parsed = parse_objects(&format!("{all}---\n{text}"));
@@ -237,14 +245,29 @@ kind: Secret
 metadata: {name: users}
 stringData: {users: 'ada:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g='}
 ";
+/// One for each of [`WITH_AUTHORITIES`].
+const AUTHORITY: &str = "    -----BEGIN CERTIFICATE-----
+    MIIBozCCAUqgAwIBAgIUc95W4I05Klnc+iVhyRvFPKkHP3gwCgYIKoZIzj0EAwIw
+    EjEQMA4GA1UEAwwHZXhhbXBsZTAgFw0yNjExMjMyMTM1MzdaGA8yMTI2MTEyMzIx
+    MzUzN1owEjEQMA4GA1UEAwwHZXhhbXBsZTBZMBMGByqGSM49AgEGCCqGSM49AwEH
+    A0IABHQ9mXXWj1eAbTmaZaws5OuftD4w0JaSJCfE9PN8hn4D8msZNLqB7IS14sIj
+    JBXWAD7cDwuomtOKonDmlDC+i0GjfDB6MB0GA1UdDgQWBBRcrpBEC8oD2kABjKpC
+    Rj2t8aFNwzAfBgNVHSMEGDAWgBRcrpBEC8oD2kABjKpCRj2t8aFNwzAPBgNVHRMB
+    Af8EBTADAQH/MCcGA1UdEQQgMB6CC2V4YW1wbGUuY29tgg93d3cuZXhhbXBsZS5j
+    b20wCgYIKoZIzj0EAwIDRwAwRAIgcy6EQDeptR6G5vmwCJS4YPmhJ0FZRt4/mZzU
+    biChcoMCICGzum7A4HKTbmmhS3BDHrd2zIFlDyK/dm2FYyt1gaHc
+    -----END CERTIFICATE-----
+";
+const WITH_AUTHORITIES: [&str; 2] = ["internal-ca", "clients-ca"];
 /// Fields that must be there.
-const REQUIRED: [&str; 13] = [
+const REQUIRED: [&str; 14] = [
     "basicAuth.secret",
     "canary.cookie.name",
     "canary.cookie.value",
     "canary.header.name",
     "canary.service.name",
     "canary.service.port",
+    "clientCertificates.caSecret",
     "concurrencyLimit.requests",
     "forwardAuth.service.name",
     "forwardAuth.service.port",

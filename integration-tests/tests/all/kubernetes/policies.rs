@@ -1,8 +1,6 @@
 //! Policies as objects and as annotations: what they do is live on every node, what is broken costs what it should and is
 //! told; what the API server refuses; and that the examples of the documents are none of that.
 
-use std::time::Duration;
-
 use anyhow::ensure;
 use http::StatusCode;
 use sluice_integration_tests::client::{Connection, get};
@@ -10,7 +8,7 @@ use sluice_integration_tests::programs::repository;
 use sluice_integration_tests::system::{System, ingress};
 use sluice_integration_tests::wait;
 
-use super::shop;
+use super::{LIMIT, annotated, policy, shop};
 
 #[test]
 fn policies_and_annotations_are_done_on_every_node() {
@@ -107,24 +105,6 @@ fn the_api_server_refuses_what_policies_cannot_be_and_takes_the_examples() {
     outcome.unwrap();
 }
 
-fn policy(name: &str, spec: &str) -> String {
-    format!(
-        "apiVersion: ingress.sluice.dev/v1alpha1\nkind: Policy\nmetadata: {{ name: {name}, namespace: shop }}\n\
-         spec:\n  {spec}\n"
-    )
-}
-
-/// Returns an Ingress with annotations of Sluice's own.
-fn annotated(ingress: &str, annotations: &[&str]) -> String {
-    let annotations: Vec<_> = annotations
-        .iter()
-        .map(|annotation| format!("ingress.sluice.dev/{annotation}"))
-        .collect();
-    let namespace = "namespace: shop";
-    let all = format!("{namespace}, annotations: {{ {} }}", annotations.join(", "));
-    ingress.replacen(namespace, &all, 1)
-}
-
 /// Waits until every node answers with this status.
 async fn wait_until_answered(status: StatusCode) -> anyhow::Result<()> {
     wait::until(&format!("the answer {status}"), LIMIT, async || {
@@ -139,7 +119,6 @@ async fn wait_until_answered(status: StatusCode) -> anyhow::Result<()> {
     .await
 }
 
-const LIMIT: Duration = Duration::from_secs(30);
 const DEFINITION: &str = "policies.ingress.sluice.dev";
 const USERS: &str = "
 apiVersion: v1
@@ -148,7 +127,7 @@ metadata: { name: users, namespace: shop }
 stringData: { users: 'ada:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=' }
 ";
 /// What a spec cannot be, and a part of what the API server says of it.
-const REFUSED: [(&str, &str); 17] = [
+const REFUSED: [(&str, &str); 19] = [
     (
         "requestHeaders: { set: { \"X A\": b } }",
         "a name of a header must be a token",
@@ -158,6 +137,11 @@ const REFUSED: [(&str, &str); 17] = [
     ("rateLimit: { requests: 0 }", "greater than or equal to 1"),
     ("rateLimit: { requests: 1, by: ip }", "should match"),
     ("requestBody: { limit: 10MB }", "should match"),
+    ("clientCertificates: {}", "caSecret: Required"),
+    (
+        "upstreamTls: { caSecret: a, insecureSkipVerify: true }",
+        "caSecret would mean nothing",
+    ),
     ("addresses: { allow: [10.0.0.0/8/8] }", "should match"),
     (
         "forwardAuth: {}",

@@ -1,13 +1,15 @@
-//! `addresses`, `basicAuth` and `forwardAuth`: who may ask.
+//! `addresses`, `clientCertificates`, `basicAuth` and `forwardAuth`: who may ask.
 
 use sluice_proto::{
-    AddressFilter, BasicAuth, ForwardAuth, PolicyAction, Source, SourceBy, UpstreamTls,
+    AddressFilter, BasicAuth, ClientCertificate, ForwardAuth, PolicyAction, Source, SourceBy,
+    UpstreamTls,
 };
 
-use crate::needs::NeedsSecrets;
+use crate::needs::{NamedSecrets, Needs};
 use crate::policies::effect::{Effect, Filter, Said, Wrong};
 use crate::policies::spec::{
-    AddressOf, AddressesSpec, AuthServiceSpec, BasicAuthSpec, ForwardAuthSpec,
+    AddressOf, AddressesSpec, AuthServiceSpec, BasicAuthSpec, ClientCertificatesSpec,
+    ForwardAuthSpec,
 };
 use crate::policies::value::Addresses;
 
@@ -46,6 +48,23 @@ impl AddressesSpec {
     }
 }
 
+impl ClientCertificatesSpec {
+    pub(super) fn effect(self, said: Said<'_>) -> Effect {
+        let action = PolicyAction::ClientCertificate(ClientCertificate {
+            authorities: Some(Vec::new()),
+            optional: self.optional,
+            forwarded: self.forward,
+        });
+        Effect::Needs(Box::new(Needs {
+            incomplete: said.policy("clientCertificates", action),
+            secrets: NamedSecrets {
+                authorities: vec![said.secret("clientCertificates.caSecret", self.ca_secret.0)],
+                ..NamedSecrets::default()
+            },
+        }))
+    }
+}
+
 impl BasicAuthSpec {
     pub(super) fn effect(self, said: Said<'_>) -> Effect {
         let auth = BasicAuth {
@@ -54,11 +73,12 @@ impl BasicAuthSpec {
             remove_authorization: self.remove_authorization.unwrap_or(true),
             user_header: self.user_header.map(|name| name.0),
         };
-        Effect::Needs(Box::new(NeedsSecrets {
-            policy: said.policy("basicAuth", PolicyAction::BasicAuth(auth)),
-            credentials: Some(said.secret("basicAuth.secret", self.secret.0)),
-            authorities: None,
-            certificate: None,
+        Effect::Needs(Box::new(Needs {
+            incomplete: said.policy("basicAuth", PolicyAction::BasicAuth(auth)),
+            secrets: NamedSecrets {
+                credentials: Some(said.secret("basicAuth.secret", self.secret.0)),
+                ..NamedSecrets::default()
+            },
         }))
     }
 }
@@ -100,11 +120,12 @@ impl ForwardAuthSpec {
         let action = PolicyAction::ForwardAuth(Box::new(auth));
         Ok(match self.ca_secret {
             None => said.does("forwardAuth", action),
-            Some(secret) => Effect::Needs(Box::new(NeedsSecrets {
-                policy: said.policy("forwardAuth", action),
-                credentials: None,
-                authorities: Some(said.secret("forwardAuth.caSecret", secret.0)),
-                certificate: None,
+            Some(secret) => Effect::Needs(Box::new(Needs {
+                incomplete: said.policy("forwardAuth", action),
+                secrets: NamedSecrets {
+                    authorities: vec![said.secret("forwardAuth.caSecret", secret.0)],
+                    ..NamedSecrets::default()
+                },
             })),
         })
     }

@@ -1,9 +1,40 @@
-//! `sticky` and `canary`: which endpoint, of which Service, answers.
+//! `upstreamTls`, `sticky` and `canary`: which endpoint, of which Service, answers, and how it is spoken to.
 
-use sluice_proto::{MatchBy, MatchValue, RequestMatch, SameSite};
+use sluice_proto::{MatchBy, MatchValue, RequestMatch, SameSite, UpstreamTls};
 
-use crate::policies::effect::{Canary, Effect, Said, StickyWish, Wrong};
-use crate::policies::spec::{CanarySpec, SameSiteSpec, StickySpec};
+use crate::needs::{NamedSecrets, Needs};
+use crate::policies::effect::{Canary, Effect, Said, StickyWish, UpstreamTlsWish, Wrong};
+use crate::policies::spec::{CanarySpec, SameSiteSpec, StickySpec, UpstreamTlsSpec};
+
+impl UpstreamTlsSpec {
+    pub(super) fn effect(self, said: Said<'_>) -> Result<Effect, Wrong> {
+        if self.insecure_skip_verify && self.ca_secret.is_some() {
+            let reason =
+                "insecureSkipVerify accepts any certificate, so caSecret would mean nothing";
+            return Err(Wrong::new("upstreamTls", reason));
+        }
+        let authorities = self.ca_secret.into_iter();
+        let authorities = authorities.map(|secret| said.secret("upstreamTls.caSecret", secret.0));
+        let certificate = self.certificate_secret;
+        let certificate =
+            certificate.map(|secret| said.secret("upstreamTls.certificateSecret", secret.0));
+        Ok(Effect::UpstreamTls(Box::new(UpstreamTlsWish {
+            object: said.object().clone(),
+            needs: Needs {
+                incomplete: UpstreamTls {
+                    server_name: self.server_name.map(|name| name.0),
+                    insecure: self.insecure_skip_verify,
+                    ..UpstreamTls::default()
+                },
+                secrets: NamedSecrets {
+                    authorities: authorities.collect(),
+                    certificate,
+                    ..NamedSecrets::default()
+                },
+            },
+        })))
+    }
+}
 
 impl StickySpec {
     pub(super) fn effect(self) -> Effect {

@@ -45,6 +45,21 @@ pub(in crate::policies) struct BasicAuthSpec {
     pub(in crate::policies) remove_authorization: Option<bool>,
 }
 
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(in crate::policies) struct ClientCertificatesSpec {
+    /// The Secret of the Policy's namespace with the authorities (ca.crt) that a client's certificate must come from.
+    pub(in crate::policies) ca_secret: Text,
+    /// Whether requests without one pass, too. One that is shown must be right in any case.
+    #[serde(default)]
+    #[schemars(extend("x-default" = false))]
+    pub(in crate::policies) optional: bool,
+    /// Whether the backend reads it in X-Forwarded-Tls-Client-Cert.
+    #[serde(default)]
+    #[schemars(extend("x-default" = false))]
+    pub(in crate::policies) forward: bool,
+}
+
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(in crate::policies) struct ForwardAuthSpec {

@@ -1,11 +1,28 @@
-//! Which endpoint, of which Service, answers.
+//! Which endpoint, of which Service, answers, and how it is spoken to.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::policies::value::{CookieAttribute, CookieName, Percent, Port, RequestPath};
+use crate::policies::value::{CookieAttribute, CookieName, Host, Percent, Port, RequestPath};
 use crate::settings::{Text, Timeout};
 use crate::value::{HeaderName, HeaderValue, Pattern};
+
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(in crate::policies) struct UpstreamTlsSpec {
+    /// The Secret of the Policy's namespace with the authorities (ca.crt) that their certificates must come from.
+    #[schemars(extend("x-default" = "the public ones"))]
+    pub(in crate::policies) ca_secret: Option<Text>,
+    /// The name that their certificates must be for.
+    #[schemars(extend("x-default" = "SERVICE.NAMESPACE.svc, or what an ExternalName Service names"))]
+    pub(in crate::policies) server_name: Option<Host>,
+    /// The Secret of the Policy's namespace, of the type kubernetes.io/tls, with the certificate that they are shown.
+    #[schemars(extend("x-default" = "none"))]
+    pub(in crate::policies) certificate_secret: Option<Text>,
+    /// Whether any certificate will do: whoever gets between could read and change everything.
+    #[schemars(extend("x-default" = false))]
+    pub(in crate::policies) insecure_skip_verify: bool,
+}
 
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use sluice_proto::{BasicAuth, ForwardAuth, Policy, PolicyAction, UpstreamTls};
 
-use crate::needs::NeedsSecrets;
+use crate::needs::{NamedSecrets, Needs};
 use crate::traefik::kept::{Meaning, Spec, Wrong};
 use crate::traefik::value::{HeaderName, HeaderValue, Pattern};
 use crate::value::is_http_url;
@@ -63,11 +63,12 @@ pub(super) fn basic_auth(spec: &mut Spec<'_>) -> Result<Meaning, Wrong> {
         user_header: read.header_field.map(|name| name.0),
     };
     let policy = spec.policy("", PolicyAction::BasicAuth(auth));
-    Ok(Meaning::Needs(Box::new(NeedsSecrets {
-        policy: Policy::clone(&policy),
-        credentials: Some(spec.secret("secret", read.secret)),
-        authorities: None,
-        certificate: None,
+    Ok(Meaning::Needs(Box::new(Needs {
+        incomplete: Policy::clone(&policy),
+        secrets: NamedSecrets {
+            credentials: Some(spec.secret("secret", read.secret)),
+            ..NamedSecrets::default()
+        },
     })))
 }
 
@@ -115,11 +116,13 @@ pub(super) fn forward_auth(spec: &mut Spec<'_>) -> Result<Meaning, Wrong> {
     if authorities.is_none() && certificate.is_none() {
         return Ok(Meaning::Policies(vec![policy]));
     }
-    Ok(Meaning::Needs(Box::new(NeedsSecrets {
-        policy: Policy::clone(&policy),
-        credentials: None,
-        authorities,
-        certificate,
+    Ok(Meaning::Needs(Box::new(Needs {
+        incomplete: Policy::clone(&policy),
+        secrets: NamedSecrets {
+            authorities: authorities.into_iter().collect(),
+            certificate,
+            ..NamedSecrets::default()
+        },
     })))
 }
 
