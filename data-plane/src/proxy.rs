@@ -52,7 +52,7 @@ use crate::serving::{Affinity, Answer, Drawn, Served, ServedRoute, Shares};
 pub(crate) use crate::proxy::body::{NotKept, RequestBody};
 pub(crate) use crate::proxy::exchange::Exchange;
 pub(crate) use crate::proxy::forwarded::address_value;
-pub(crate) use crate::proxy::headers::{remove_connection_headers, remove_named, with_hyphens};
+pub(crate) use crate::proxy::headers::{read_alike, remove_connection_headers, remove_named};
 pub(crate) use crate::proxy::respond::{Cause, Given, answer_instead};
 pub(crate) use crate::proxy::response_body::ResponseBody;
 pub(crate) use crate::proxy::subrequest::{InvalidService, Patience, Service, Unanswered};

@@ -18,7 +18,7 @@ use crate::policy::basic_auth::checkers::{Busy, Remembered};
 use crate::policy::basic_auth::hash::Hash;
 use crate::policy::header_rules::header_name;
 use crate::policy::passage::Asked;
-use crate::proxy::{Cause, Exchange, remove_named, with_hyphens};
+use crate::proxy::{Cause, Exchange, read_alike, remove_named};
 
 pub(crate) use crate::policy::basic_auth::checkers::Checkers;
 
@@ -84,9 +84,7 @@ impl BasicAuth {
             let value = HeaderValue::from_str(&user)
                 .map_err(|_| Cause::CredentialsWrong(self.challenge.clone()))?;
             // No other spelling of it may say who the user is.
-            remove_named(headers, |other| {
-                with_hyphens(other.as_str()).is_some_and(|hyphens| hyphens == name.as_str())
-            });
+            remove_named(headers, |other| read_alike(other.as_str(), name.as_str()));
             headers.insert(name, value);
         }
         exchange.name_user(user);

@@ -62,7 +62,7 @@ impl HeaderRules {
 impl Change {
     fn new(change: &HeaderChange) -> Result<Self, InvalidPolicy> {
         let name = header_name(&change.name)?;
-        if is_of_the_connection(&name) {
+        if is_of_the_connection(name.as_str()) {
             return Err(InvalidPolicy::HeaderReserved(change.name.clone()));
         }
         let operation = match &change.operation {
@@ -106,8 +106,8 @@ pub(super) fn header_value(value: &str) -> Result<HeaderValue, InvalidPolicy> {
 }
 
 // What frames a message is not for a user to change: two programs would read it differently.
-pub(super) fn is_of_the_connection(name: &HeaderName) -> bool {
-    RESERVED.contains(&name.as_str())
+pub(super) fn is_of_the_connection(name: &str) -> bool {
+    RESERVED.contains(&name)
 }
 
 const RESERVED: [&str; 8] = [

@@ -55,8 +55,14 @@ pub(crate) fn remove_named(headers: &mut HeaderMap, are: impl Fn(&HeaderName) ->
     }
 }
 
-/// Returns what else servers read a name with underscores as, if they hand headers on as variables (CGI, WSGI): to those
-/// `X_User` is `X-User`.
+/// Returns whether servers that hand headers on as variables (CGI, WSGI) read two names as one: to those `X_User` is `X-User`.
+pub(crate) fn read_alike(one: &str, other: &str) -> bool {
+    let is_joint = |byte: u8| matches!(byte, b'-' | b'_');
+    let mut pairs = one.bytes().zip(other.bytes());
+    one.len() == other.len() && pairs.all(|(a, b)| a == b || (is_joint(a) && is_joint(b)))
+}
+
+/// Returns what else such servers read a name with underscores as.
 pub(crate) fn with_hyphens(name: &str) -> Option<String> {
     name.contains('_').then(|| name.replace('_', "-"))
 }

@@ -13,7 +13,7 @@ use crate::policy::header_rules::{header_name, header_value, is_of_the_connectio
 use crate::policy::passage::Asked;
 use crate::policy::pattern::compile;
 use crate::proxy::{
-    Cause, Exchange, Given, Service, remove_connection_headers, remove_named, with_hyphens,
+    Cause, Exchange, Given, Service, read_alike, remove_connection_headers, remove_named,
 };
 
 /// How an answer is read.
@@ -91,22 +91,33 @@ impl Reading {
 
     // What a client says in a header of these names is taken out, whether the answer has it or not.
     fn hand_over(&self, answer: &HeaderMap, request: &mut HeaderMap) {
-        let named = |name: &HeaderName| {
-            let listed = self.headers.iter().chain(&self.user_header);
-            listed.into_iter().any(|listed| listed == name)
-        };
-        let fits = |name: &HeaderName| {
-            let pattern = self.pattern.as_ref();
-            pattern.is_some_and(|pattern| pattern.is_match(name.as_str())) && !is_sluices(name)
-        };
-        let is_answers = |name: &HeaderName| named(name) || fits(name);
-        let read_as = |name: &HeaderName| HeaderName::try_from(with_hyphens(name.as_str())?).ok();
-        remove_named(request, |name| {
-            is_answers(name) || read_as(name).is_some_and(|read_as| is_answers(&read_as))
-        });
-        for (name, value) in answer.iter().filter(|(name, _)| is_answers(name)) {
+        remove_named(request, |name| self.may_be_read_as_answers(name.as_str()));
+        let answers = answer.iter();
+        for (name, value) in answers.filter(|(name, _)| self.is_answers(name.as_str())) {
             request.append(name, value.clone());
         }
+    }
+
+    fn is_answers(&self, name: &str) -> bool {
+        self.listed().any(|listed| listed == name) || self.fits(name)
+    }
+
+    /// Returns whether a backend could take a header for one of the answer, by another spelling, too.
+    fn may_be_read_as_answers(&self, name: &str) -> bool {
+        let other_spellings = || [name.replace('_', "-"), name.replace('-', "_")];
+        self.listed().any(|listed| read_alike(listed, name))
+            || self.fits(name)
+            || (self.pattern.is_some() && other_spellings().iter().any(|name| self.fits(name)))
+    }
+
+    fn listed(&self) -> impl Iterator<Item = &str> {
+        let listed = self.headers.iter().chain(&self.user_header);
+        listed.map(HeaderName::as_str)
+    }
+
+    fn fits(&self, name: &str) -> bool {
+        let pattern = self.pattern.as_ref();
+        pattern.is_some_and(|pattern| pattern.is_match(name)) && !is_sluices(name)
     }
 
     fn denial(&self, answer: Response<Bytes>, service: &Service, asked: &Asked<'_>) -> Cause {
@@ -187,15 +198,15 @@ fn has_scheme(location: &str) -> bool {
 
 fn handed_over(name: &str) -> Result<HeaderName, InvalidPolicy> {
     let parsed = header_name(name)?;
-    if is_of_the_connection(&parsed) || parsed == HOST {
+    if is_of_the_connection(parsed.as_str()) || parsed == HOST {
         return Err(InvalidPolicy::HeaderReserved(name.to_owned()));
     }
     Ok(parsed)
 }
 
 // What a pattern such as "^X-" fits only by accident: what frames the request, and what tells the backend of its client.
-fn is_sluices(name: &HeaderName) -> bool {
-    is_of_the_connection(name) || *name == HOST || IDENTITY.contains(&name.as_str())
+fn is_sluices(name: &str) -> bool {
+    is_of_the_connection(name) || name == HOST.as_str() || IDENTITY.contains(&name)
 }
 
 const IDENTITY: [&str; 6] = [

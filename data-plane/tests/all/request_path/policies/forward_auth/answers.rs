@@ -81,29 +81,18 @@ async fn the_backend_gets_listed_headers_of_the_answer_and_never_the_clients_own
     })
     .await;
     let guarded = Guarded::by([decider.policy(|auth| {
-        auth.response_headers = names(&["X-Group"]);
-        auth.response_headers_pattern = Some("^X-(Auth|Forwarded)-".to_owned());
+        auth.response_headers = names(&["X-Group", "X_Team"]);
+        auth.response_headers_pattern = Some("^X-(Auth|Forwarded)-|^X_Role_".to_owned());
         auth.user_header = Some("X-User".to_owned());
     })])
     .await
     .trusting();
-    let spoofed = [
-        ("x-user", "root"),
-        ("x_user", "root"),
-        ("x-group", "root"),
-        ("x_group", "root"),
-        ("x-auth-level", "root"),
-        ("x_auth_level", "root"),
-        ("x-auth-other", "root"),
-        ("x-forwarded-user", "root"),
-        ("x-other", "mine"),
-    ];
-    let seen = guarded.get("/", &spoofed).await.body;
+    let seen = guarded.get("/", &SPOOFED).await.body;
     assert!(!seen.contains("root"), "{seen}");
     assert!(seen.contains("x-other: mine"), "{seen}");
     // A pattern does not make the backend forget who the client is.
     assert!(seen.contains("x-forwarded-for: 127.0.0.1"), "{seen}");
-    let mut headers = spoofed.to_vec();
+    let mut headers = SPOOFED.to_vec();
     headers.push(("x-ask", "all"));
     let seen = guarded.get("/", &headers).await.body;
     for line in [
@@ -226,3 +215,20 @@ async fn what_cannot_be_asked_or_read_is_refused() {
         assert_eq!(refused[0].reason, reason);
     }
 }
+
+/// What a client says of itself, in every spelling that a backend could take for the answer's.
+const SPOOFED: [(&str, &str); 13] = [
+    ("x-user", "root"),
+    ("x_user", "root"),
+    ("x-group", "root"),
+    ("x_group", "root"),
+    ("x-team", "root"),
+    ("x_team", "root"),
+    ("x-role-here", "root"),
+    ("x_role_here", "root"),
+    ("x-auth-level", "root"),
+    ("x_auth_level", "root"),
+    ("x-auth-other", "root"),
+    ("x-forwarded-user", "root"),
+    ("x-other", "mine"),
+];
