@@ -1,8 +1,7 @@
 //! `headers`: headers of one's own, those that browsers protect their users by, and what other sites may do (CORS).
 //!
-//! One Middleware becomes up to three policies, in the order in which Traefik does it: preflight requests are answered before
-//! anything else, then request headers are changed and the host is looked at, then clients are redirected. The changes of
-//! responses run the other way, so that what the user wrote overwrites what the other fields ask for.
+//! One Middleware becomes up to two policies, in the order in which Traefik does it: preflight requests are answered before
+//! anything else, then request headers are changed and the host is looked at.
 
 mod security;
 
@@ -12,7 +11,7 @@ use serde::Deserialize;
 use sluice_proto::{Cors, HeaderChange, HeaderOperation, HeaderRules, PolicyAction};
 
 use crate::traefik::kept::{Meaning, Spec, Wrong};
-use crate::traefik::kinds::headers::security::{is_said, redirect, response_headers};
+use crate::traefik::kinds::headers::security::{is_said, response_headers};
 use crate::traefik::value::{HeaderName, HeaderValue, Pattern};
 
 #[derive(Default, Deserialize)]
@@ -34,10 +33,6 @@ struct HeadersSpec {
     hosts_proxy_headers: Vec<String>,
     is_development: bool,
     ssl_proxy_headers: BTreeMap<String, String>,
-    ssl_redirect: bool,
-    ssl_temporary_redirect: bool,
-    ssl_host: String,
-    ssl_force_host: bool,
 
     sts_seconds: Option<u64>,
     sts_include_subdomains: bool,
@@ -55,6 +50,12 @@ struct HeadersSpec {
     public_key: HeaderValue,
     referrer_policy: HeaderValue,
     permissions_policy: HeaderValue,
+
+    // Without effect; a Middleware of them alone is none that asks for nothing.
+    ssl_redirect: bool,
+    ssl_temporary_redirect: bool,
+    ssl_host: String,
+    ssl_force_host: bool,
     feature_policy: HeaderValue,
 }
 
@@ -67,7 +68,6 @@ pub(super) fn headers(spec: &mut Spec<'_>) -> Result<Meaning, Wrong> {
         return Err(Wrong::new("", "it asks for nothing"));
     }
     report_differences(&read, spec);
-    let redirect = redirect(&read)?;
     let mut response = response_headers(&read);
     response.extend(read.custom_response_headers.into_iter().map(change));
     let rules = HeaderRules {
@@ -84,9 +84,8 @@ pub(super) fn headers(spec: &mut Spec<'_>) -> Result<Meaning, Wrong> {
     let rules = Some(rules).filter(|rules| *rules != HeaderRules::default());
     let cors = cors.map(|cors| spec.policy("accessControl", PolicyAction::Cors(cors)));
     let rules = rules.map(|rules| spec.policy("", PolicyAction::HeaderRules(rules)));
-    let redirect = redirect.map(|to| spec.policy("sslRedirect", PolicyAction::Redirect(to)));
     Ok(Meaning::Policies(
-        [cors, rules, redirect].into_iter().flatten().collect(),
+        [cors, rules].into_iter().flatten().collect(),
     ))
 }
 
@@ -149,6 +148,29 @@ fn report_differences(read: &HeadersSpec, spec: &mut Spec<'_>) {
             "Let what is in front send that host",
         );
     }
+    for (field, is_said, remedy) in [
+        ("sslRedirect", read.ssl_redirect, REDIRECT),
+        (
+            "sslTemporaryRedirect",
+            read.ssl_temporary_redirect,
+            REDIRECT,
+        ),
+        ("sslHost", !read.ssl_host.is_empty(), REDIRECT),
+        ("sslForceHost", read.ssl_force_host, REDIRECT),
+        (
+            "featurePolicy",
+            !read.feature_policy.0.is_empty(),
+            PERMISSIONS,
+        ),
+    ] {
+        if is_said {
+            spec.differs(
+                field,
+                "it has no effect, and none in Traefik 3 either",
+                remedy,
+            );
+        }
+    }
     let is_scheme = |(name, value): (&String, &String)| {
         name.eq_ignore_ascii_case("X-Forwarded-Proto") && value == "https"
     };
@@ -160,3 +182,7 @@ fn report_differences(read: &HeadersSpec, spec: &mut Spec<'_>) {
         );
     }
 }
+
+const REDIRECT: &str =
+    "Write a Middleware of the kind redirectScheme or redirectRegex, and name it before this one";
+const PERMISSIONS: &str = "Write permissionsPolicy";

@@ -1,12 +1,9 @@
-//! The fields of `headers` that browsers protect their users by, and the old ones that redirect to HTTPS.
+//! The fields of `headers` that browsers protect their users by.
 //!
 //! Headers and values are those of github.com/unrolled/secure, which Traefik uses.
 
-use sluice_proto::{
-    HeaderChange, HeaderOperation, Redirect, RedirectParts, RedirectTo, Replacement,
-};
+use sluice_proto::{HeaderChange, HeaderOperation};
 
-use crate::traefik::kept::Wrong;
 use crate::traefik::kinds::headers::HeadersSpec;
 
 /// Returns whether anything of this is asked for.
@@ -80,7 +77,6 @@ pub(super) fn response_headers(read: &HeadersSpec) -> Vec<HeaderChange> {
             always,
         ),
         ("referrer-policy", read.referrer_policy.0.clone(), always),
-        ("feature-policy", read.feature_policy.0.clone(), always),
         (
             "permissions-policy",
             read.permissions_policy.0.clone(),
@@ -96,44 +92,6 @@ pub(super) fn response_headers(read: &HeadersSpec) -> Vec<HeaderChange> {
         only_https,
     });
     headers.collect()
-}
-
-/// Returns where clients are sent, if they are.
-pub(super) fn redirect(read: &HeadersSpec) -> Result<Option<Redirect>, Wrong> {
-    let host = read.ssl_host.as_str();
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
-    if !host.bytes().all(allowed) {
-        return Err(Wrong::new("sslHost", format!("{host:?} is no host")));
-    }
-    let forces_host = read.ssl_force_host && !host.is_empty();
-    if read.is_development || !(read.ssl_redirect || forces_host) {
-        return Ok(None);
-    }
-    let url = |pattern: &str, scheme: &str| {
-        RedirectTo::Url(Replacement {
-            pattern: pattern.to_owned(),
-            replacement: format!("{scheme}://{host}${{rest}}"),
-        })
-    };
-    let to = match (read.ssl_redirect, forces_host) {
-        (true, false) if host.is_empty() => RedirectTo::Parts(RedirectParts {
-            scheme: Some("https".to_owned()),
-            ..RedirectParts::default()
-        }),
-        (true, true) => url("^https?://[^/?]*(?P<rest>.*)$", "https"),
-        (true, false) => url("^http://[^/?]*(?P<rest>.*)$", "https"),
-        (false, _) => url("^(?P<scheme>https?)://[^/?]*(?P<rest>.*)$", "${scheme}"),
-    };
-    let status = if read.ssl_temporary_redirect {
-        307
-    } else {
-        301
-    };
-    Ok(Some(Redirect {
-        permanent: !read.ssl_temporary_redirect,
-        status: Some(status),
-        to,
-    }))
 }
 
 fn strict_transport_security(read: &HeadersSpec) -> String {
