@@ -58,6 +58,8 @@ pub(crate) struct ServedPort {
     pub(crate) name: String,
     /// Where a pod listens if its slice does not say.
     pub(crate) target: Option<u16>,
+    /// The Service's own address, if that is spoken to instead of its endpoints.
+    pub(crate) native: Option<SocketAddr>,
 }
 
 /// Why a path has no backend.
@@ -133,7 +135,11 @@ impl<'a> Backends<'a> {
                 cluster_addresses: cluster_addresses(service, spec, number, problems),
             };
             let key = (namespace.to_owned(), named.name.clone());
-            (target, Some((key, served(&port, number, name.clone()))))
+            let mut served = served(&port, number, name.clone());
+            if let Some(key) = traefik::native(written) {
+                served.native = native(spec, number, (&reference, key), problems);
+            }
+            (target, Some((key, served)))
         };
         let backend = Backend {
             tls,
@@ -207,6 +213,7 @@ fn served(port: &ServicePort, number: u16, backend: BackendName) -> ServedPort {
             // Each pod may have another number for it: only the slices know.
             Some(IntOrString::String(_)) => None,
         },
+        native: None,
     }
 }
 
@@ -253,6 +260,25 @@ fn service_missing(namespace: &str, name: &str) -> NoBackend {
             "Create the Service, or correct its name",
         ),
     )
+}
+
+/// Returns the Service's own address, which its annotation asks for.
+fn native(
+    spec: &ServiceSpec,
+    port: u16,
+    (service, annotation): (&ObjectReference, &str),
+    problems: &mut Problems,
+) -> Option<SocketAddr> {
+    let address = spec.cluster_ip.as_deref().and_then(|own| own.parse().ok());
+    if address.is_none() {
+        let fault = Fault::new(
+            ProblemCode::AnnotationMalformed,
+            "it asks for the Service's own address, and there is none; its endpoints are spoken to",
+            "Remove the annotation, or give the Service an address",
+        );
+        problems.add(fault.at(service, format!("metadata.annotations[{annotation}]")));
+    }
+    Some(SocketAddr::new(address?, port))
 }
 
 /// Returns the Service's own addresses; none for a headless one.

@@ -20,6 +20,17 @@ pub(crate) fn endpoints(
     port: &ServedPort,
     problems: &mut Problems,
 ) -> Endpoints {
+    if let Some(address) = port.native {
+        return Endpoints {
+            backend: port.backend.clone(),
+            endpoints: vec![Endpoint {
+                address,
+                state: EndpointState::Ready,
+                node: None,
+                zone: None,
+            }],
+        };
+    }
     let mut found = Vec::new();
     let mut unready = false;
     let mut other_port = false;

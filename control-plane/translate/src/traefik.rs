@@ -19,7 +19,7 @@ pub use crate::traefik::objects::{
 };
 
 pub(crate) use crate::traefik::annotations::{
-    Scheme, exact_paths, ids, names, passes_host, scheme, switch,
+    Scheme, exact_paths, ids, names, native, passes_host, scheme, switch,
 };
 pub(crate) use crate::traefik::attach::attach;
 pub(crate) use crate::traefik::kept::Kept;

@@ -53,6 +53,7 @@ pub(super) fn loss(key: &str, value: &str, kind: &str) -> Option<(Loss, &'static
             None
         }
         "service.serversscheme" if matches!(value, "http" | "h2c" | "https") => None,
+        "service.nativelb" if kind == "Service" && traefik::switch(value).is_some() => None,
         "service.passhostheader" if kind == "Service" && traefik::switch(value).is_some() => None,
         "service.serverstransport" if kind == "Service" => None,
         "router.tls.options" if kind == "Ingress" => None,

@@ -110,6 +110,13 @@ pub(crate) fn passes_host(annotations: Option<&Annotations>) -> bool {
         .unwrap_or(true)
 }
 
+/// Returns the annotation by which a Service is spoken to at its own address, instead of at those of its endpoints.
+pub(crate) fn native(annotations: Option<&Annotations>) -> Option<&str> {
+    let mut all = find_all(annotations, NATIVE_LB);
+    let (key, is_on) = all.find_map(|(key, value)| Some((key, switch(value.trim())?)))?;
+    is_on.then_some(key)
+}
+
 /// What Go takes for a truth value (`strconv.ParseBool`).
 pub(crate) fn switch(text: &str) -> Option<bool> {
     match text {
@@ -150,5 +157,6 @@ const SERVICE_MIDDLEWARES: &str = "traefik.ingress.kubernetes.io/service.middlew
 const PATH_MATCHER: &str = "traefik.ingress.kubernetes.io/router.pathmatcher";
 const TLS_OPTIONS: &str = "traefik.ingress.kubernetes.io/router.tls.options";
 const PASS_HOST_HEADER: &str = "traefik.ingress.kubernetes.io/service.passhostheader";
+const NATIVE_LB: &str = "traefik.ingress.kubernetes.io/service.nativelb";
 const SERVERS_TRANSPORT: &str = "traefik.ingress.kubernetes.io/service.serverstransport";
 const SERVERS_SCHEME: &str = "traefik.ingress.kubernetes.io/service.serversscheme";

@@ -18,7 +18,6 @@ mod verdict;
 use sluice_integration_tests::system::System;
 use sluice_integration_tests::traefik::Traefik;
 
-use self::rows::Sluice;
 use self::stage::Stage;
 use self::table::Table;
 
@@ -57,10 +56,5 @@ fn there_are_many_rows_and_each_has_a_name_of_its_own() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), all, "two rows have one name");
-    let later = groups.iter().filter(|group| group.sluice == Sluice::Later);
-    println!(
-        "{all} rows; later: {:?}",
-        later.map(|group| group.name).collect::<Vec<_>>()
-    );
     assert!(all >= 150, "{all} rows");
 }

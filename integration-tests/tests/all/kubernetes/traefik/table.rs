@@ -5,7 +5,7 @@ use anyhow::ensure;
 use super::ask::Outcome;
 use super::observe::{BY, Observation, PROXY, STATUS, observe};
 use super::row::Row;
-use super::rows::{Group, Sluice};
+use super::rows::Group;
 use super::verdict::{Verdict, judge};
 
 /// What was asked and answered.
@@ -22,7 +22,6 @@ struct Line {
     traefik: Vec<Observation>,
     sluice: Vec<Observation>,
     verdict: Verdict,
-    judged: bool,
     /// What is wrong with Traefik's answer: the objects do not show what they are to show.
     fixture: Option<&'static str>,
 }
@@ -46,7 +45,6 @@ impl Table {
             name: row.name,
             request: row.to_string(),
             verdict: judge(row, &traefik, &sluice),
-            judged: group.sluice == Sluice::Compared,
             fixture: fixture_problem(row, &traefik),
             traefik,
             sluice,
@@ -82,88 +80,46 @@ impl Table {
                 print_observations("Sluice", &line.sluice);
             }
         }
-        println!();
-        for (group, holding, all) in self.later() {
-            println!("later: {group}: {holding} of {all} rows hold");
-        }
         let count =
             |wanted: fn(&Line) -> bool| self.lines.iter().filter(|line| wanted(line)).count();
         println!(
-            "\n{} rows: {} agree, {} differ as documented, {} differ otherwise, {} are for later",
+            "\n{} rows: {} agree, {} differ as documented, {} differ otherwise",
             self.lines.len(),
-            count(|line| line.judged && line.verdict == Verdict::Agree),
-            count(|line| line.judged && matches!(line.verdict, Verdict::Different(_))),
-            count(|line| line.judged && matches!(line.verdict, Verdict::Wrong(_))),
-            count(|line| !line.judged),
+            count(|line| line.verdict == Verdict::Agree),
+            count(|line| matches!(line.verdict, Verdict::Different(_))),
+            count(|line| matches!(line.verdict, Verdict::Wrong(_))),
         );
     }
 
-    /// Fails if a row that is compared differs otherwise than documented, if Traefik does not serve a row, or if a group is
-    /// for later although all of it holds by now.
+    /// Fails if a row differs otherwise than documented, or if Traefik does not serve it.
     pub(super) fn require_truth(&self) -> anyhow::Result<()> {
         let wrong: Vec<String> = self
             .lines
             .iter()
             .flat_map(|line| {
-                line.failures()
+                line.complaints()
                     .into_iter()
                     .map(|why| format!("{} / {}: {why}", line.group, line.name))
             })
             .collect();
-        let ready = self.later().filter(|(_, holding, all)| holding == all);
-        let ready = ready
-            .map(|(group, ..)| format!("{group}: all of its rows hold, say `Compared` in rows.rs"));
-        let all: Vec<String> = wrong.into_iter().chain(ready).collect();
-        ensure!(all.is_empty(), "{}", all.join("\n"));
+        ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
         Ok(())
-    }
-}
-
-impl Table {
-    /// The groups for later, with how many of their rows hold, and how many there are.
-    fn later(&self) -> impl Iterator<Item = (&'static str, usize, usize)> {
-        let of_later = self.lines.iter().filter(|line| !line.judged);
-        let mut groups: Vec<(&'static str, usize, usize)> = Vec::new();
-        for line in of_later {
-            if groups.last().is_none_or(|(group, ..)| *group != line.group) {
-                groups.push((line.group, 0, 0));
-            }
-            if let Some((_, holding, all)) = groups.last_mut() {
-                *holding += usize::from(!matches!(line.verdict, Verdict::Wrong(_)));
-                *all += 1;
-            }
-        }
-        groups.into_iter()
     }
 }
 
 impl Line {
     fn verdict_text(&self) -> String {
-        let text = match &self.verdict {
+        match &self.verdict {
             Verdict::Agree => "agree".to_owned(),
             Verdict::Different(ids) => format!("difference: {}", ids.join(", ")),
             Verdict::Wrong(_) => "DIFFERS".to_owned(),
-        };
-        if self.judged {
-            text
-        } else {
-            format!("later ({text})")
         }
     }
 
-    /// What is to be said below the line.
+    /// What is wrong with it.
     fn complaints(&self) -> Vec<String> {
         let mut all: Vec<String> = self.fixture.iter().map(|why| (*why).to_owned()).collect();
         if let Verdict::Wrong(wrong) = &self.verdict {
-            all.extend(wrong.iter().cloned());
-        }
-        all
-    }
-
-    /// What of it fails the test.
-    fn failures(&self) -> Vec<String> {
-        let mut all: Vec<String> = self.fixture.iter().map(|why| (*why).to_owned()).collect();
-        if let (true, Verdict::Wrong(wrong)) = (self.judged, &self.verdict) {
             all.extend(wrong.iter().cloned());
         }
         all
