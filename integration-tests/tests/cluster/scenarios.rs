@@ -10,6 +10,7 @@ mod middlewares;
 mod node_reboot;
 mod node_removal;
 mod partition;
+mod policies;
 mod removal;
 mod renewals;
 mod rollout;
@@ -32,7 +33,7 @@ pub(crate) struct Scenario {
 pub(crate) const FIRST: &str = "install";
 
 /// In their order.
-pub(crate) const ALL: [Scenario; 16] = [
+pub(crate) const ALL: [Scenario; 17] = [
     Scenario {
         name: FIRST,
         event: "kubectl apply -k manifests, twice; the Ingresses are served by three nodes, over TLS, too",
@@ -44,6 +45,12 @@ pub(crate) const ALL: [Scenario; 16] = [
         event: "the first user's Middlewares of Traefik are attached to their Ingresses",
         short: true,
         run: middlewares::run,
+    },
+    Scenario {
+        name: "policies",
+        event: "sticky sessions while data planes and a pod restart; canaries of 1, 10 and 50 %; client certificates",
+        short: true,
+        run: policies::run,
     },
     Scenario {
         name: "rollout",
