@@ -7,7 +7,7 @@
 //!  Ingress --> Service --> Middleware --> Secret
 //!     |   \                ^  |    ^
 //!     |    +---------------+  +----+ (a chain)
-//!     +--> Policy --> Secret, Service (a canary)
+//!     +--> Policy --> Secret, Service (a canary, forward authentication)
 //!     +--> Secret, Service (annotations)
 //! ```
 //!
@@ -163,8 +163,8 @@ impl Dependencies {
             .map(|name| (namespace.clone(), name.to_owned()));
         self.secrets.extend(secrets);
         let services = kept
-            .services()
-            .map(|name| (own_namespace.to_owned(), name.to_owned()));
+            .services(own_namespace)
+            .map(|(namespace, name)| (namespace.to_owned(), name.to_owned()));
         self.services.extend(services);
     }
 }

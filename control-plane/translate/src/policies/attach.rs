@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use k8s_openapi::api::core::v1::ServiceSpec;
 use sluice_proto::{ObjectReference, Policy, Problem, UpstreamTls};
 
 use crate::duty::Duty;
 use crate::needs::{Lacking, SecretReader};
 use crate::objects::Objects;
-use crate::policies::effect::{Canary, Effect, Filter, StickyWish};
+use crate::policies::effect::{Canary, Effect, Filter, NeededService, StickyWish};
 use crate::policies::kept::{Kept, Part};
 use crate::policies::short::{ANNOTATION, read};
 use crate::problem::{Fault, ProblemCode, Problems};
@@ -154,6 +155,7 @@ impl Attaching<'_, '_> {
                     let policy = self.filter(filter)?;
                     self.attached.policies.push(Arc::new(policy));
                 }
+                Effect::Service(needed) => self.service(needed)?,
                 Effect::UpstreamTls(wish) => {
                     let tls = wish.needs.complete(self.reader(&wish.object))?;
                     self.attached.upstream_tls = Some((wish.object.clone(), tls));
@@ -163,6 +165,36 @@ impl Attaching<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    fn service(&mut self, needed: &NeededService) -> Result<(), Lacking> {
+        let NeededService {
+            namespace,
+            name,
+            port,
+            ..
+        } = needed;
+        let spec = (self.objects.service(namespace, name)).map(|service| service.spec.as_ref());
+        let (code, reason, remedy) = match spec {
+            None => (
+                ProblemCode::ServiceMissing,
+                format!("there is no Service {namespace}/{name}"),
+                "Create the Service, or correct its name",
+            ),
+            Some(spec) if !has_port(spec, *port) => (
+                ProblemCode::ServicePortMissing,
+                format!("the Service {namespace}/{name} has no TCP port {port}"),
+                "Name a port that it has",
+            ),
+            Some(_) => return Ok(()),
+        };
+        let fault = Fault::new(code, format!("{reason}; {}", Duty::Protects.cost()), remedy);
+        let problem = fault.at(&needed.object, needed.field.clone());
+        self.problems.add(problem.clone());
+        Err(Lacking {
+            reason,
+            problem: Box::new(problem),
+        })
     }
 
     fn reader<'b>(&'b mut self, object: &'b ObjectReference) -> SecretReader<'b, 'b> {
@@ -227,6 +259,15 @@ impl Attaching<'_, '_> {
             self.attached.unavailable.get_or_insert(problem);
         }
     }
+}
+
+fn has_port(spec: Option<&ServiceSpec>, wanted: u16) -> bool {
+    let mut ports = spec
+        .into_iter()
+        .flat_map(|spec| spec.ports.iter().flatten());
+    ports.any(|port| {
+        port.port == i32::from(wanted) && port.protocol.as_deref().unwrap_or("TCP") == "TCP"
+    })
 }
 
 /// Returns the field by which an Ingress has its Policies.

@@ -23,6 +23,8 @@ pub(crate) enum Effect {
     Needs(Box<Needs<Policy>>),
     /// An address filter that is not complete without the ranges of sets.
     Filter(Box<Filter>),
+    /// Nothing, but this Service has to be there.
+    Service(NeededService),
     /// TLS with endpoints.
     UpstreamTls(Box<UpstreamTlsWish>),
     /// A cookie by which clients come back to their endpoint.
@@ -38,6 +40,17 @@ pub(crate) struct Filter {
     pub(crate) policy: Policy,
     pub(crate) allowed_sets: Vec<String>,
     pub(crate) denied_sets: Vec<String>,
+}
+
+/// A Service that has to be there.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct NeededService {
+    /// Whose object names it, and in which field.
+    pub(crate) object: ObjectReference,
+    pub(crate) field: String,
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    pub(crate) port: u16,
 }
 
 /// TLS with endpoints.

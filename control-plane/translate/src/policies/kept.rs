@@ -110,10 +110,14 @@ impl Kept {
         secrets.flatten()
     }
 
-    /// Returns the names of the Services, of the namespace of whoever names it, that it sends requests to.
-    pub(crate) fn services(&self) -> impl Iterator<Item = &str> {
-        self.effects().filter_map(|effect| match effect {
-            Effect::Canary(canary) => Some(canary.service.as_str()),
+    /// Returns namespace and name of the Services that it sends requests to, where `user` is the namespace of whoever names it.
+    pub(crate) fn services<'a>(
+        &'a self,
+        user: &'a str,
+    ) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.effects().filter_map(move |effect| match effect {
+            Effect::Canary(canary) => Some((user, canary.service.as_str())),
+            Effect::Service(needed) => Some((needed.namespace.as_str(), needed.name.as_str())),
             _ => None,
         })
     }

@@ -55,11 +55,11 @@ impl PolicySpec {
         put(response_body.map(|body| Ok(body.of_responses(said))))?;
         put(cors.map(|cors| cors.effect(said)))?;
         put(basic_auth.map(|auth| Ok(auth.effect(said))))?;
-        put(forward_auth.map(|auth| auth.effect(said)))?;
-        if let Some(rewrite) = rewrite {
-            for effect in rewrite.effects(said)? {
-                put(Some(Ok(effect)))?;
-            }
+        for effect in forward_auth.map_or_else(|| Ok(Vec::new()), |auth| auth.effects(said))? {
+            put(Some(Ok(effect)))?;
+        }
+        for effect in rewrite.map_or_else(|| Ok(Vec::new()), |rewrite| rewrite.effects(said))? {
+            put(Some(Ok(effect)))?;
         }
         put(request_headers.map(|headers| headers.of_requests(said)))?;
         put(retry.map(|retry| Ok(retry.effect(said))))?;

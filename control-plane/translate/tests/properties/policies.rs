@@ -85,6 +85,10 @@ const FIELDS: &[(&str, &str)] = &[
         "forwardAuth",
         r#"{"url": "https://auth.example", "caSecret": "s"}"#,
     ),
+    (
+        "forwardAuth",
+        r#"{"service": {"name": "x", "namespace": "a", "port": 80}}"#,
+    ),
     ("rewrite", r#"{"stripPrefix": ["/a"], "addPrefix": "/b"}"#),
     ("securityHeaders", r#"{"preset": "strict"}"#),
     (

@@ -155,9 +155,9 @@ fn ingress(annotation: &str) -> String {
 
 fn translated(text: &str) -> Translation {
     let mut all = SURROUNDINGS.to_owned();
-    for service in ["web", "web-canary"] {
+    for (service, port) in [("web", 80), ("web-canary", 80), ("auth", 8080)] {
         all.push_str(&format!(
-            "---\napiVersion: v1\nkind: Service\nmetadata: {{name: {service}}}\nspec: {{clusterIP: None, ports: [{{port: 80}}]}}\n\
+            "---\napiVersion: v1\nkind: Service\nmetadata: {{name: {service}}}\nspec: {{clusterIP: None, ports: [{{port: {port}}}]}}\n\
              ---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {{name: {service}, labels: \
              {{kubernetes.io/service-name: {service}}}}}\naddressType: IPv4\nports: [{{port: 8080}}]\n\
              endpoints: [{{addresses: [10.1.0.1]}}]\n"

@@ -6,7 +6,7 @@ use sluice_proto::{
 };
 
 use crate::needs::{NamedSecrets, Needs};
-use crate::policies::effect::{Effect, Filter, Said, Wrong};
+use crate::policies::effect::{Effect, Filter, NeededService, Said, Wrong};
 use crate::policies::spec::{
     AddressOf, AddressesSpec, AuthServiceSpec, BasicAuthSpec, ClientCertificatesSpec,
     ForwardAuthSpec,
@@ -84,10 +84,16 @@ impl BasicAuthSpec {
 }
 
 impl ForwardAuthSpec {
-    pub(super) fn effect(self, said: Said<'_>) -> Result<Effect, Wrong> {
-        let url = match (self.url, self.service) {
-            (Some(url), None) => url.0,
-            (None, Some(service)) => service.url(&said.object().namespace),
+    pub(super) fn effects(self, said: Said<'_>) -> Result<Vec<Effect>, Wrong> {
+        let (url, service) = match (self.url, self.service) {
+            (Some(url), None) => (url.0, None),
+            (None, Some(service)) => {
+                let needed = service.needed(said);
+                (
+                    service.url(&needed.namespace),
+                    Some(Effect::Service(needed)),
+                )
+            }
             _ => {
                 let reason = "it says not exactly one of url and service";
                 return Err(Wrong::new("forwardAuth", reason));
@@ -118,7 +124,7 @@ impl ForwardAuthSpec {
             },
         };
         let action = PolicyAction::ForwardAuth(Box::new(auth));
-        Ok(match self.ca_secret {
+        let auth = match self.ca_secret {
             None => said.does("forwardAuth", action),
             Some(secret) => Effect::Needs(Box::new(Needs {
                 incomplete: said.policy("forwardAuth", action),
@@ -127,13 +133,28 @@ impl ForwardAuthSpec {
                     ..NamedSecrets::default()
                 },
             })),
-        })
+        };
+        Ok(service.into_iter().chain([auth]).collect())
     }
 }
 
 impl AuthServiceSpec {
-    fn url(self, own_namespace: &str) -> String {
-        let namespace = self.namespace.as_ref().map_or(own_namespace, |own| &own.0);
+    fn needed(&self, said: Said<'_>) -> NeededService {
+        let own = &said.object().namespace;
+        let namespace = self
+            .namespace
+            .as_ref()
+            .map_or(own, |namespace| &namespace.0);
+        NeededService {
+            object: said.object().clone(),
+            field: said.field("forwardAuth.service"),
+            namespace: namespace.clone(),
+            name: self.name.0.clone(),
+            port: self.port.0,
+        }
+    }
+
+    fn url(&self, namespace: &str) -> String {
         let path = self.path.as_ref().map_or("/", |path| &path.0);
         format!(
             "http://{}.{namespace}.svc:{}{path}",
