@@ -18,6 +18,9 @@ pub(super) struct Known {
     pub(super) services: bool,
     settings: bool,
     policies: bool,
+    middlewares: bool,
+    transports: bool,
+    tls_options: bool,
     certificates: bool,
     endpoints: bool,
     /// Namespace and name of those that have EndpointSlices.
@@ -38,11 +41,10 @@ impl Known {
                     known.certificates |= secret.type_.as_deref() == Some("kubernetes.io/tls");
                 }
                 Object::EndpointSlice(slice) => known.slice(slice),
-                Object::Ingress(_)
-                | Object::Middleware(_)
-                | Object::ServersTransport(_)
-                | Object::TlsOption(_)
-                | Object::Node(_) => {}
+                Object::Middleware(_) => known.middlewares = true,
+                Object::ServersTransport(_) => known.transports = true,
+                Object::TlsOption(_) => known.tls_options = true,
+                Object::Ingress(_) | Object::Node(_) => {}
             }
         }
         known
@@ -86,6 +88,24 @@ impl Known {
                 self.policies,
                 NoteCode::PoliciesNotChecked,
                 "there are no Policies in the input: those that Ingresses name are not checked",
+            )
+        } else if is(ProblemCode::MiddlewareMissing) {
+            (
+                self.middlewares,
+                NoteCode::MiddlewaresNotChecked,
+                "there are no Middlewares in the input: those that Ingresses and Services name are not checked",
+            )
+        } else if is(ProblemCode::TraefikObjectMissing) {
+            let is_transport = problem.object.kind == "Service";
+            (
+                if is_transport {
+                    self.transports
+                } else {
+                    self.tls_options
+                },
+                NoteCode::TraefikObjectsNotChecked,
+                "there are no ServersTransports or TLSOptions in the input: those that Services and Ingresses name are not \
+                 checked",
             )
         } else if is(ProblemCode::SecretMissing) {
             (

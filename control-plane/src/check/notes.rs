@@ -39,6 +39,10 @@ pub(super) enum NoteCode {
     SettingsNotChecked,
     /// There are no Policies.
     PoliciesNotChecked,
+    /// There are no Middlewares.
+    MiddlewaresNotChecked,
+    /// There are no ServersTransports, or no TLSOptions.
+    TraefikObjectsNotChecked,
     /// There are objects of kinds that Sluice does not read.
     KindsNotRead,
 }
