@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::certificate::CertificateName;
 use crate::error::InvalidResource;
 use crate::policy::PolicyName;
+use crate::settings::TlsVersion;
 use crate::settings_name::SettingsName;
 use crate::wire;
 
@@ -135,6 +136,8 @@ pub struct Host {
     pub settings: SettingsName,
     /// The policies for which TLS clients are asked for a certificate.
     pub client_certificates: Vec<PolicyName>,
+    /// The lowest version of TLS that is spoken with clients, where that of the settings is lower.
+    pub tls_minimum_version: TlsVersion,
 }
 
 impl Host {
@@ -144,6 +147,7 @@ impl Host {
             certificate: CertificateName::non_empty(&message.certificate),
             settings: SettingsName::parse(&message.settings),
             client_certificates: PolicyName::parse_all(&message.client_certificates)?,
+            tls_minimum_version: TlsVersion::parse(message.tls_minimum_version)?,
         })
     }
 }
@@ -159,6 +163,7 @@ impl From<&Host> for wire::Host {
             client_certificates: (host.client_certificates.iter())
                 .map(ToString::to_string)
                 .collect(),
+            tls_minimum_version: host.tls_minimum_version.to_wire(),
         }
     }
 }

@@ -9,12 +9,13 @@ use crate::route::Route;
 /// The rank of a route among those that match a request: the least one answers.
 ///
 /// The order of the fields is the rule. Kubernetes: "precedence will be given first to the longest matching path. If two
-/// paths are still equally matched, precedence will be given to paths with an exact path type over prefix path type."
-/// The host comes before the path, so that nobody's long path on every host takes another's host; the older object
+/// paths are still equally matched, precedence will be given to paths with an exact path type over prefix path type." An
+/// Ingress may say a priority, which counts instead of that length. The host comes before the path, so that nobody's long path on every host takes another's host; the older object
 /// comes last, so that nobody takes what is already in use.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Precedence<'a> {
     host: HostRank,
+    priority: Reverse<i64>,
     path: PathRank,
     created_unix_s: i64,
     namespace: &'a str,
@@ -31,9 +32,8 @@ enum HostRank {
 
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum PathRank {
-    // An exact path that matches a request is at least as long as any prefix that does.
     Exact,
-    Prefix(Reverse<usize>),
+    Prefix,
     Default,
 }
 
@@ -47,9 +47,10 @@ impl<'a> Precedence<'a> {
                 HostPattern::Wildcard(_) => HostRank::Wildcard,
                 HostPattern::Any => HostRank::Any,
             },
+            priority: Reverse(route.effective_priority()),
             path: match &route.path {
                 PathMatch::Exact(_) => PathRank::Exact,
-                PathMatch::Prefix(prefix) => PathRank::Prefix(Reverse(prefix.split('/').count())),
+                PathMatch::Prefix(_) => PathRank::Prefix,
                 PathMatch::Default => PathRank::Default,
             },
             created_unix_s: route.created_unix_s,
@@ -57,5 +58,20 @@ impl<'a> Precedence<'a> {
             ingress: &route.ingress.name,
             name: &route.name,
         }
+    }
+}
+
+impl Route {
+    /// Returns its priority among the routes of its host: of two paths that take the same request, the one with more elements
+    /// is the longer one.
+    #[must_use]
+    pub fn effective_priority(&self) -> i64 {
+        self.priority.unwrap_or_else(|| match &self.path {
+            // The root is not shorter as a prefix.
+            PathMatch::Exact(path) | PathMatch::Prefix(path) => {
+                i64::try_from(path.len().max(1)).unwrap_or(i64::MAX)
+            }
+            PathMatch::Default => i64::MIN,
+        })
     }
 }

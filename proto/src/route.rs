@@ -38,6 +38,9 @@ pub struct Route {
     pub policies: Vec<PolicyName>,
     /// How a client comes back to the endpoint that it was with.
     pub sticky: Option<Sticky>,
+    /// Its priority among the routes of its host, of which the highest that takes the path answers; `None` for the length
+    /// of its path.
+    pub priority: Option<i64>,
     /// The settings that hold for it: while a data plane has none of that name, the route answers 503.
     pub settings: SettingsName,
 }
@@ -87,6 +90,7 @@ impl Route {
             certificate: CertificateName::non_empty(&message.certificate),
             policies: PolicyName::parse_all(&message.policies)?,
             sticky: message.sticky.map(TryInto::try_into).transpose()?,
+            priority: message.priority,
             settings: SettingsName::parse(&message.settings),
         })
     }
@@ -112,6 +116,7 @@ impl From<&Route> for wire::Route {
             field: route.field.clone(),
             policies: route.policies.iter().map(ToString::to_string).collect(),
             sticky: route.sticky.as_ref().map(Into::into),
+            priority: route.priority,
             settings: route.settings.to_wire(),
         }
     }

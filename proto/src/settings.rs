@@ -178,7 +178,7 @@ impl Settings {
             metrics_ranges: ranges("metrics_ranges", &message.metrics_ranges)?,
             default_certificate: CertificateName::non_empty(&message.default_certificate)
                 .unwrap_or(default.default_certificate),
-            tls_minimum_version: tls_version(message.tls_minimum_version)?,
+            tls_minimum_version: TlsVersion::parse(message.tls_minimum_version)?,
             trusted_sets: (message.trusted_sets.into_iter())
                 .map(|set| TrustedSet {
                     name: set.name,
@@ -186,6 +186,27 @@ impl Settings {
                 })
                 .collect(),
         })
+    }
+}
+
+impl TlsVersion {
+    pub(crate) fn parse(value: i32) -> Result<Self, InvalidResource> {
+        use wire::settings::TlsVersion as Wire;
+        let known = Wire::try_from(value).map_err(|_| InvalidResource::UnknownValue {
+            field: "tls_minimum_version",
+            value,
+        })?;
+        Ok(match known {
+            Wire::Tls12 => Self::Tls12,
+            Wire::Tls13 => Self::Tls13,
+        })
+    }
+
+    pub(crate) fn to_wire(self) -> i32 {
+        match self {
+            Self::Tls12 => wire::settings::TlsVersion::Tls12.into(),
+            Self::Tls13 => wire::settings::TlsVersion::Tls13.into(),
+        }
     }
 }
 
@@ -210,10 +231,7 @@ impl From<&Settings> for wire::Settings {
             missing_certificate: missing_certificate.into(),
             metrics_ranges: texts(&settings.metrics_ranges),
             default_certificate: settings.default_certificate.to_string(),
-            tls_minimum_version: match settings.tls_minimum_version {
-                TlsVersion::Tls12 => wire::settings::TlsVersion::Tls12.into(),
-                TlsVersion::Tls13 => wire::settings::TlsVersion::Tls13.into(),
-            },
+            tls_minimum_version: settings.tls_minimum_version.to_wire(),
             trusted_sets: (settings.trusted_sets.iter())
                 .map(|set| wire::TrustedSet {
                     name: set.name.clone(),
@@ -295,18 +313,6 @@ fn missing_certificate(value: i32) -> Result<MissingCertificate, InvalidResource
     Ok(match known {
         Wire::DefaultCertificate => MissingCertificate::DefaultCertificate,
         Wire::RefuseHandshake => MissingCertificate::RefuseHandshake,
-    })
-}
-
-fn tls_version(value: i32) -> Result<TlsVersion, InvalidResource> {
-    use wire::settings::TlsVersion as Wire;
-    let known = Wire::try_from(value).map_err(|_| InvalidResource::UnknownValue {
-        field: "tls_minimum_version",
-        value,
-    })?;
-    Ok(match known {
-        Wire::Tls12 => TlsVersion::Tls12,
-        Wire::Tls13 => TlsVersion::Tls13,
     })
 }
 

@@ -8,7 +8,7 @@ mod foreign;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sluice_proto::{ObjectReference, Policy, Problem};
+use sluice_proto::{ObjectReference, Policy, Problem, TlsVersion};
 
 use crate::annotations::foreign::Loss;
 use crate::objects::Objects;
@@ -25,6 +25,8 @@ pub(crate) struct Judgement {
     pub(crate) yields: bool,
     /// What is done to the requests of the routes, in the order in which it is done.
     pub(crate) policies: Vec<Arc<Policy>>,
+    /// The lowest version of TLS that clients may speak.
+    pub(crate) tls_minimum_version: TlsVersion,
 }
 
 /// Returns whether the annotation of this key is read.
@@ -44,6 +46,7 @@ pub(crate) fn judge(
         unavailable: attached.unavailable,
         yields: false,
         policies: attached.policies,
+        tls_minimum_version: attached.tls_minimum_version,
     };
     let mut ignored = Vec::new();
     let mut unsupported = Vec::new();

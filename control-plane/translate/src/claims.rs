@@ -2,6 +2,7 @@
 //!
 //! It does not make routes (`routes.rs`). Ingresses come in the order in which they count, so the first one wins.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
@@ -48,25 +49,46 @@ pub(crate) fn settle(
         .iter()
         .filter_map(|reading| reading.rules.get(host))
         .flat_map(|rules| &rules.claims);
-    let (behind, before): (Vec<_>, Vec<_>) = claims.partition(|claim| claim.stands_back);
-    for claim in before.into_iter().chain(behind) {
-        let route = &claim.route;
-        let is_foreign = owner.is_some_and(|owner| owner.namespace != route.ingress.namespace);
-        if is_foreign && !across_namespaces {
-            // Reported once for the host. A 503 here would break paths of the owner.
-            continue;
+    let mut wanted = Vec::new();
+    for claim in claims {
+        let mut route = Arc::clone(&claim.route);
+        if owner.is_some_and(|owner| owner.namespace != route.ingress.namespace) {
+            if !across_namespaces {
+                // Reported once for the host. A 503 here would break paths of the owner.
+                continue;
+            }
+            // Else a guest could have all requests of the host.
+            if route.priority.is_some() {
+                Arc::make_mut(&mut route).priority = None;
+                problems.add(of_guest(host).at(&route.ingress, route.field.clone()));
+            }
         }
+        wanted.push((claim.stands_back, route));
+    }
+    // Of equals, the first one counts.
+    wanted.sort_by_key(|(behind, route)| (*behind, Reverse(route.effective_priority())));
+    for (_, route) in wanted {
         match routes.entry(route.path.clone()) {
             Entry::Vacant(vacant) => {
-                vacant.insert(Arc::clone(route));
+                vacant.insert(route);
             }
             Entry::Occupied(winner) => {
-                let (winner, field) = (winner.get(), field(route));
-                problems.add(taken(route, winner).at(&route.ingress, field));
+                let (winner, field) = (winner.get(), field(&route));
+                problems.add(taken(&route, winner).at(&route.ingress, field));
             }
         }
     }
     routes
+}
+
+fn of_guest(host: &HostPattern) -> Fault {
+    Fault::new(
+        ProblemCode::PriorityIgnored,
+        format!(
+            "the host {host} belongs to another namespace, so that router.priority of this Ingress has no effect there"
+        ),
+        "Remove the annotation, or move the Ingress to that namespace",
+    )
 }
 
 fn shared(host: &HostPattern, owner: &ObjectReference, across_namespaces: bool) -> Fault {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use sluice_proto::{
     Certificate, CertificateName, Host, HostPattern, ObjectReference, PolicyAction, PolicyName,
-    Route, SettingsName,
+    Route, SettingsName, TlsVersion,
 };
 
 use crate::certificates::is_for;
@@ -35,6 +35,7 @@ pub(crate) struct Below {
     namespace: String,
     certificate: Option<CertificateName>,
     client_certificates: Vec<PolicyName>,
+    tls_minimum_version: TlsVersion,
 }
 
 impl SettledHost {
@@ -65,10 +66,16 @@ impl SettledHost {
         let of_wildcard = wildcard
             .filter(|wildcard| wildcard.namespace == owner.namespace)
             .and_then(|wildcard| wildcard.certificate.clone());
-        let client_certificates = match wildcard {
+        let (client_certificates, tls_minimum_version) = match wildcard {
             // Its requests are those of the wildcard.
-            Some(wildcard) if routes.is_empty() => wildcard.client_certificates.clone(),
-            _ => client_certificates(routes.values(), wanting),
+            Some(wildcard) if routes.is_empty() => (
+                wildcard.client_certificates.clone(),
+                wildcard.tls_minimum_version,
+            ),
+            _ => (
+                client_certificates(routes.values(), wanting),
+                tls_minimum_version(pattern, wanting, owner),
+            ),
         };
         Some(Self {
             host: Host {
@@ -76,6 +83,7 @@ impl SettledHost {
                 certificate: certificate.clone().or(of_wildcard),
                 settings: settings(pattern, wanting),
                 client_certificates: client_certificates.clone(),
+                tls_minimum_version,
             },
             routes: (routes.into_values())
                 .map(|route| (Arc::clone(&route.name), route))
@@ -86,6 +94,7 @@ impl SettledHost {
                 namespace: owner.namespace.clone(),
                 certificate,
                 client_certificates,
+                tls_minimum_version,
             },
         })
     }
@@ -112,6 +121,20 @@ fn settings(pattern: &HostPattern, wanting: &[&Reading]) -> SettingsName {
     let ruling = wanting.iter().find(|own| own.rules.contains_key(pattern));
     let oldest = ruling.or_else(|| wanting.first());
     oldest.map_or(SettingsName::EDGE, |oldest| oldest.settings.clone())
+}
+
+/// Returns the lowest version of TLS that clients of a host may speak, as the Ingresses of its owner's namespace have it: no
+/// guest locks out the owner's clients.
+fn tls_minimum_version(
+    pattern: &HostPattern,
+    wanting: &[&Reading],
+    owner: &ObjectReference,
+) -> TlsVersion {
+    let of_owner = wanting.iter().filter(|own| {
+        own.reference.namespace == owner.namespace && own.rules.contains_key(pattern)
+    });
+    let versions = of_owner.map(|own| own.tls_minimum_version);
+    versions.max().unwrap_or_default()
 }
 
 /// Returns the policies of routes for which TLS clients must be asked for a certificate, sorted.

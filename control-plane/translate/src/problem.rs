@@ -97,6 +97,8 @@ pub enum ProblemCode {
     PolicyNotShared,
     /// A part of the Policy that an Ingress names cannot be used; where it would protect, its routes answer 503.
     PolicyUnusable,
+    /// The priority of routes on a host of another namespace has no effect.
+    PriorityIgnored,
     /// A backend is a resource other than a Service; the path answers 503.
     ResourceBackendUnsupported,
     /// A rule has no path, and its Ingress no default backend; the host answers 503.

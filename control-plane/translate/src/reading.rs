@@ -9,7 +9,7 @@ use std::sync::Arc;
 use k8s_openapi::api::networking::v1::Ingress;
 use sluice_proto::{
     BackendName, Certificate, CertificateName, HostPattern, ObjectReference, Policy, PolicyName,
-    Route, SettingsName,
+    Route, SettingsName, TlsVersion,
 };
 
 use crate::backends::{Backends, UsedBackend};
@@ -47,6 +47,8 @@ pub(crate) struct Reading {
     pub(crate) backends: BTreeMap<BackendName, UsedBackend>,
     /// What its routes name.
     pub(crate) policies: BTreeMap<PolicyName, Arc<Policy>>,
+    /// The lowest version of TLS that clients of its hosts may speak.
+    pub(crate) tls_minimum_version: TlsVersion,
     pub(crate) problems: Problems,
 }
 
@@ -132,8 +134,11 @@ impl Reading {
         let mut own = policies::attach(objects, wanted, &mut problems);
         let upstream_tls = own.upstream_tls.take();
         let mut backends = Backends::new(objects, allow_external_name, upstream_tls);
-        let Claims { claims, policies } =
-            claims(objects, &ingress, &tls, own, &mut backends, &mut problems);
+        let Claims {
+            claims,
+            policies,
+            tls_minimum_version,
+        } = claims(objects, &ingress, &tls, own, &mut backends, &mut problems);
         let certificates = certificates(objects, &ingress, &tls, &mut problems);
         let mut rules: BTreeMap<HostPattern, HostRules> = BTreeMap::new();
         for (host, field) in ingress.hosts() {
@@ -152,6 +157,7 @@ impl Reading {
             certificates,
             backends: backends.into_used(),
             policies,
+            tls_minimum_version,
             problems,
         }
     }
@@ -168,6 +174,7 @@ impl Reading {
             certificates: BTreeMap::new(),
             backends: BTreeMap::new(),
             policies: BTreeMap::new(),
+            tls_minimum_version: TlsVersion::Tls12,
             problems: Problems::new(),
         }
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use k8s_openapi::api::networking::v1::IngressBackend;
 use sluice_proto::{
     CertificateName, HostPattern, PathMatch, Policy, PolicyAction, PolicyName, Problem, Route,
-    RouteAction, Sticky, WeightedBackend,
+    RouteAction, Sticky, TlsVersion, WeightedBackend,
 };
 
 use crate::annotations::{Judgement, judge};
@@ -37,6 +37,8 @@ pub(crate) struct Claims {
     pub(crate) claims: Vec<Claim>,
     /// The policies that they name.
     pub(crate) policies: BTreeMap<PolicyName, Arc<Policy>>,
+    /// The lowest version of TLS that clients of its hosts may speak.
+    pub(crate) tls_minimum_version: TlsVersion,
 }
 
 /// Returns the routes that an Ingress asks for.
@@ -66,6 +68,7 @@ pub(crate) fn claims(
     Claims {
         claims: writer.claims,
         policies: writer.policies,
+        tls_minimum_version: writer.judgement.tls_minimum_version,
     }
 }
 
@@ -233,6 +236,10 @@ impl Writer<'_, '_, '_> {
         let route = Route {
             name: format!("{}/{} {host} {path}", ingress.namespace, ingress.name).into(),
             certificate: self.certificate(&host),
+            priority: match path {
+                PathMatch::Default => None,
+                _ => traefik::priority(self.ingress.annotations, &host),
+            },
             host,
             path,
             ingress: ingress.clone(),

@@ -9,6 +9,7 @@ mod kept;
 mod kinds;
 mod named;
 mod objects;
+mod priority;
 mod sticky;
 mod tls_option;
 mod transport;
@@ -24,5 +25,6 @@ pub(crate) use crate::traefik::annotations::{
 pub(crate) use crate::traefik::attach::attach;
 pub(crate) use crate::traefik::kept::Kept;
 pub(crate) use crate::traefik::named::{Id, Kind, Meant, Stored};
+pub(crate) use crate::traefik::priority::{is_priority, priority};
 pub(crate) use crate::traefik::sticky::{is_sticky, service_id, sticky};
 pub(crate) use crate::traefik::transport::upstream_tls;

@@ -34,6 +34,11 @@ pub enum Loss {
         /// The winner's.
         winner: PathMatch,
     },
+    /// A route with a higher priority answers.
+    Priority {
+        /// The winner's path.
+        winner: PathMatch,
+    },
     /// An older Ingress has the same host and path.
     Younger {
         /// The older one, as `namespace/name`.
@@ -79,6 +84,12 @@ fn loss(own: &Route, winner: Option<&Route>, path: &str) -> Loss {
             winner: winner.host.clone(),
         };
     }
+    let has_priority = own.priority.is_some() || winner.priority.is_some();
+    if has_priority && own.effective_priority() < winner.effective_priority() {
+        return Loss::Priority {
+            winner: winner.path.clone(),
+        };
+    }
     if own.path != winner.path {
         return Loss::LessSpecificPath {
             own: own.path.clone(),
@@ -103,6 +114,9 @@ impl fmt::Display for Loss {
             }
             Self::LessSpecificPath { own, winner } => {
                 write!(f, "its path ({own}) is less specific than ({winner})")
+            }
+            Self::Priority { winner } => {
+                write!(f, "its priority is lower than that of ({winner})")
             }
             Self::Younger { winner } => {
                 write!(

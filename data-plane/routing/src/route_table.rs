@@ -28,7 +28,8 @@ pub struct RouteTable<R> {
 #[derive(Debug)]
 pub(crate) struct HostRoutes<R> {
     routes: Vec<R>,
-    paths: PathTable,
+    // `None` where a priority goes before the length of a path: then they are tried one after the other.
+    paths: Option<PathTable>,
 }
 
 impl<R: Routed> RouteTable<R> {
@@ -137,12 +138,17 @@ impl<R: Routed> HostRoutes<R> {
     fn new(mut routes: Vec<R>) -> Self {
         routes.sort_by(|a, b| Precedence::of(a.route()).cmp(&Precedence::of(b.route())));
         routes.shrink_to_fit();
-        let paths = PathTable::new(routes.iter().map(|routed| &routed.route().path));
+        let has_priority = routes.iter().any(|own| own.route().priority.is_some());
+        let paths = || PathTable::new(routes.iter().map(|routed| &routed.route().path));
+        let paths = (!has_priority).then(paths);
         Self { routes, paths }
     }
 
     pub(crate) fn lookup(&self, path: &str) -> Option<&R> {
-        self.routes.get(self.paths.lookup(path)?)
+        match &self.paths {
+            Some(paths) => self.routes.get(paths.lookup(path)?),
+            None => (self.routes.iter()).find(|own| own.route().path.matches(path)),
+        }
     }
 
     pub(crate) fn routes(&self) -> &[R] {

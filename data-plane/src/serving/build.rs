@@ -147,6 +147,7 @@ impl Accepted {
         let own = self.settings.find(&host.settings);
         let settings = own.unwrap_or_else(|| self.settings.edge());
         let mut tls = self.certificates.of(host, &settings.settings);
+        tls.minimum = tls.minimum.max(host.tls_minimum_version);
         if let (Some(certificate), false) = (&tls.certificate, host.client_certificates.is_empty())
         {
             let policies = host.client_certificates.iter();

@@ -119,8 +119,11 @@ fn settings_of_tls() -> impl Strategy<Value = (MissingCertificate, CertificateNa
         Just(MissingCertificate::DefaultCertificate),
         Just(MissingCertificate::RefuseHandshake)
     ];
-    let version = prop_oneof![Just(TlsVersion::Tls12), Just(TlsVersion::Tls13)];
-    (missing, certificate_name(), version)
+    (missing, certificate_name(), tls_version())
+}
+
+fn tls_version() -> impl Strategy<Value = TlsVersion> {
+    prop_oneof![Just(TlsVersion::Tls12), Just(TlsVersion::Tls13)]
 }
 
 fn range() -> impl Strategy<Value = IpNet> {
@@ -200,10 +203,12 @@ fn host() -> impl Strategy<Value = Host> {
         option::of(certificate_name()),
         settings_name(),
         vec(policy::name(), 0..2),
+        tls_version(),
     )
         .prop_map(
-            |(pattern, certificate, settings, client_certificates)| Host {
+            |(pattern, certificate, settings, client_certificates, tls_minimum_version)| Host {
                 client_certificates,
+                tls_minimum_version,
                 pattern,
                 certificate,
                 settings,
@@ -285,6 +290,7 @@ fn route() -> impl Strategy<Value = Route> {
             settings_name(),
             vec(policy::name(), 0..3),
             option::of(sticky()),
+            option::of(any::<i64>()),
         ),
     )
         .prop_map(
@@ -300,6 +306,7 @@ fn route() -> impl Strategy<Value = Route> {
                 settings: rest.1,
                 policies: rest.2,
                 sticky: rest.3,
+                priority: rest.4,
             },
         )
 }

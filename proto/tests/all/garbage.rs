@@ -157,6 +157,7 @@ fn odd_message() -> impl Strategy<Value = (Kind, Vec<u8>)> {
         (odd_text(), odd_text()).prop_map(|(certificate, settings)| {
             let host = wire::Host {
                 client_certificates: Vec::new(),
+                tls_minimum_version: 0,
                 certificate,
                 settings,
             };
@@ -306,6 +307,7 @@ fn odd_route() -> impl Strategy<Value = wire::Route> {
                     field: String::new(),
                     policies: Vec::new(),
                     sticky: None,
+                    priority: None,
                     settings: String::new(),
                 }
             },

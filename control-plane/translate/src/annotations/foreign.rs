@@ -52,6 +52,7 @@ pub(super) fn loss(key: &str, value: &str, kind: &str) -> Option<(Loss, &'static
         {
             None
         }
+        "router.priority" if kind == "Ingress" && traefik::is_priority(value) => None,
         "service.serversscheme" if matches!(value, "http" | "h2c" | "https") => None,
         "service.nativelb" if kind == "Service" && traefik::switch(value).is_some() => None,
         "service.passhostheader" if kind == "Service" && traefik::switch(value).is_some() => None,

@@ -93,6 +93,12 @@ pub(crate) fn exact_paths(annotations: Option<&Annotations>) -> bool {
     find_all(annotations, PATH_MATCHER).any(|(_, value)| value.trim().eq_ignore_ascii_case("Path"))
 }
 
+/// Returns the priority that the routes of an Ingress are to have, as it is written.
+pub(super) fn written_priority(annotations: Option<&Annotations>) -> Option<&str> {
+    let mut all = find_all(annotations, PRIORITY);
+    all.next().map(|(_, value)| value.as_str())
+}
+
 /// Returns what the endpoints of a Service speak, if the annotation says so.
 pub(crate) fn scheme(annotations: Option<&Annotations>) -> Option<Scheme> {
     find_all(annotations, SERVERS_SCHEME).find_map(|(_, value)| match value.trim() {
@@ -154,6 +160,7 @@ fn find_all<'a>(
 
 const ROUTER_MIDDLEWARES: &str = "traefik.ingress.kubernetes.io/router.middlewares";
 const SERVICE_MIDDLEWARES: &str = "traefik.ingress.kubernetes.io/service.middlewares";
+const PRIORITY: &str = "traefik.ingress.kubernetes.io/router.priority";
 const PATH_MATCHER: &str = "traefik.ingress.kubernetes.io/router.pathmatcher";
 const TLS_OPTIONS: &str = "traefik.ingress.kubernetes.io/router.tls.options";
 const PASS_HOST_HEADER: &str = "traefik.ingress.kubernetes.io/service.passhostheader";

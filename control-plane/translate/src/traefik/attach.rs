@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use sluice_proto::{ObjectReference, Policy, Problem};
+use sluice_proto::{ObjectReference, Policy, Problem, TlsVersion};
 
 use crate::duty::Duty;
 use crate::needs::SecretReader;
@@ -15,13 +15,15 @@ use crate::traefik::annotations::{Annotations, Named, lists};
 use crate::traefik::kept::{Kept, Meaning};
 use crate::traefik::kinds::Link;
 use crate::traefik::named::{Flaw, Kind, find, find_by_name};
-use crate::traefik::tls_option::client_auth;
+use crate::traefik::tls_option::demands;
 
 /// What the TLSOption and the Middlewares come to that an object names.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Attached {
     /// In the order in which they run; none if not all can be had.
     pub(crate) policies: Vec<Arc<Policy>>,
+    /// The lowest version of TLS that clients may speak.
+    pub(crate) tls_minimum_version: TlsVersion,
     /// Why the routes answer 503, if they do.
     pub(crate) unavailable: Option<Problem>,
 }
@@ -35,8 +37,11 @@ pub(crate) fn attach(
 ) -> Attached {
     let mut attached = Attached::default();
     if object.kind == "Ingress" {
-        match client_auth(objects, annotations, object, problems) {
-            Ok(policies) => attached.policies = policies,
+        match demands(objects, annotations, object, problems) {
+            Ok(demands) => {
+                attached.policies = demands.policies;
+                attached.tls_minimum_version = demands.minimum_version;
+            }
             Err(problem) => attached.unavailable = Some(*problem),
         }
     }

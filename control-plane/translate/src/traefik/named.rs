@@ -12,7 +12,7 @@ use crate::problem::{Fault, ProblemCode, Problems};
 use crate::traefik::annotations::Named;
 use crate::traefik::kept::{Kept, Meaning, normalised};
 use crate::traefik::objects::{MiddlewareKind, ServersTransportKind, TlsOptionKind};
-use crate::traefik::tls_option::ClientAuth;
+use crate::traefik::tls_option::ClientTls;
 use crate::traefik::transport::Transport;
 
 /// A kind of Traefik's objects.
@@ -35,7 +35,7 @@ pub(crate) type Id = (Kind, String);
 pub(crate) enum Stored {
     Middleware(Kept<Meaning>),
     ServersTransport(Kept<Transport>),
-    TlsOption(Kept<ClientAuth>),
+    TlsOption(Kept<ClientTls>),
 }
 
 /// What objects of one kind mean.
@@ -117,9 +117,7 @@ impl Stored {
             Self::ServersTransport(kept) => {
                 (kept.meaning.iter()).flat_map(Transport::secrets).collect()
             }
-            Self::TlsOption(kept) => (kept.meaning.iter())
-                .flat_map(ClientAuth::secrets)
-                .collect(),
+            Self::TlsOption(kept) => (kept.meaning.iter()).flat_map(ClientTls::secrets).collect(),
         }
     }
 
@@ -154,7 +152,7 @@ impl Meant for Transport {
     }
 }
 
-impl Meant for ClientAuth {
+impl Meant for ClientTls {
     const KIND: Kind = Kind::TlsOption;
 
     fn of(stored: &Stored) -> Option<&Kept<Self>> {

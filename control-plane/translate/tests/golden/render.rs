@@ -6,6 +6,7 @@ use serde::Serialize;
 use sluice_proto::{
     Backend, BackendTarget, Certificate, ClientCertificate, Endpoint, Host, Kind, Listener, Policy,
     PolicyAction, Problem, Resource, ResourceKey, Route, RouteAction, Settings, SettingsName,
+    TlsVersion,
 };
 use sluice_translate::{DocumentProblem, EdgeSettings, Options, Translation};
 
@@ -115,6 +116,8 @@ struct OfRoute {
     #[serde(skip_serializing_if = "Option::is_none")]
     sticky: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    priority: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     settings: Option<String>,
 }
 
@@ -166,6 +169,7 @@ impl OfRoute {
             certificate: route.certificate.as_ref().map(ToString::to_string),
             policies: route.policies.iter().map(ToString::to_string).collect(),
             sticky: (route.sticky.as_ref()).map(|sticky| format!("{sticky:?}")),
+            priority: route.priority,
             settings: (!route.settings.is_edge()).then(|| route.settings.to_string()),
         }
     }
@@ -219,6 +223,9 @@ fn of_host(host: &Host) -> String {
     }
     for policy in &host.client_certificates {
         text.push_str(&format!(" asking for {policy}"));
+    }
+    if host.tls_minimum_version > TlsVersion::Tls12 {
+        text.push_str(" by TLS 1.3");
     }
     if !host.settings.is_edge() {
         text.push_str(&format!(" under {}", host.settings));

@@ -30,6 +30,7 @@ fn route(host: &str, path: PathMatch, created_unix_s: i64, ingress: &str) -> Rou
         certificate: None,
         policies: Vec::new(),
         sticky: None,
+        priority: None,
         settings: SettingsName::EDGE,
     }
 }
@@ -78,6 +79,38 @@ fn of_two_with_the_same_host_and_path_the_older_answers() {
         winner(&table, "a.example", "/"),
         Some("shop/z a.example Prefix /")
     );
+}
+
+#[test]
+fn a_priority_counts_instead_of_the_length_of_a_path() {
+    let with = |priority, route| Route { priority, ..route };
+    let table = RouteTable::new([
+        with(Some(100), route("a.example", prefix("/"), 9, "high")),
+        route("a.example", prefix("/long/path"), 1, "long"),
+        with(Some(0), route("b.example", prefix("/long/path"), 1, "low")),
+        route("b.example", prefix("/"), 9, "short"),
+        route(
+            "*.example",
+            PathMatch::exact("/long/path").unwrap(),
+            1,
+            "wild",
+        ),
+    ]);
+    let high = "shop/high a.example Prefix /";
+    assert_eq!(winner(&table, "a.example", "/long/path"), Some(high));
+    let short = "shop/short b.example Prefix /";
+    assert_eq!(winner(&table, "b.example", "/long/path"), Some(short));
+    // A priority is one among the routes of its host.
+    let wild = "shop/wild *.example Exact /long/path";
+    assert_eq!(winner(&table, "c.example", "/long/path"), Some(wild));
+    let lost: Vec<_> = table
+        .candidates("a.example", "/long/path")
+        .into_iter()
+        .map(|candidate| candidate.loss.map(|loss| loss.to_string()))
+        .collect();
+    assert_eq!(lost[0], None);
+    let reason = "its priority is lower than that of (Prefix /)";
+    assert_eq!(lost[1].as_deref(), Some(reason));
 }
 
 #[test]
@@ -155,16 +188,24 @@ fn path() -> impl Strategy<Value = PathMatch> {
     ]
 }
 
+/// Few routes have one, as in life: it changes how all of its host are found.
+fn priority() -> impl Strategy<Value = Option<i64>> {
+    prop_oneof![9 => Just(None), 1 => (-1i64..10).prop_map(Some)]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
     fn the_least_precedence_that_matches_answers(
-        routes in prop::collection::vec((host(), path(), 0i64..3, "[a-c]"), 0..12),
+        routes in prop::collection::vec((host(), path(), 0i64..3, "[a-c]", priority()), 0..12),
         requests in prop::collection::vec(("[abAB]?(\\.[abAB]){0,3}\\.?(:80)?", request_path()), 1..8),
     ) {
         let routes: Vec<Route> = (routes.into_iter())
-            .map(|(host, path, created, ingress)| route(&host, path, created, &ingress))
+            .map(|(host, path, created, ingress, priority)| Route {
+                priority,
+                ..route(&host, path, created, &ingress)
+            })
             .collect();
         let table = RouteTable::new(&routes);
         for (authority, path) in requests {

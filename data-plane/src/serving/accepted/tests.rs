@@ -36,6 +36,7 @@ fn route(host: &str, service: &str) -> Resource {
         certificate: None,
         policies: Vec::new(),
         sticky: None,
+        priority: None,
         settings: SettingsName::EDGE,
     }))
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 
 use rustix::process::Signal;
 use sluice_proto::{
-    Certificate, CertificateName, Host, HostPattern, Resource, SettingsName, Snapshot,
+    Certificate, CertificateName, Host, HostPattern, Resource, SettingsName, Snapshot, TlsVersion,
 };
 
 use super::harness::*;
@@ -83,6 +83,7 @@ async fn a_certificate_kept_beyond_its_secret_outlives_a_restart() {
         certificate: Some(name.clone()),
         settings: SettingsName::EDGE,
         client_certificates: Vec::new(),
+        tls_minimum_version: TlsVersion::Tls12,
     }));
     let with = |content| {
         let mut all = resources.clone();

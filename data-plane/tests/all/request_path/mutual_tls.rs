@@ -6,7 +6,7 @@ use http::Request;
 use rustls::HandshakeKind;
 use sluice_proto::{
     Certificate, CertificateName, ClientCertificate, Host, HostPattern, ObjectReference, Policy,
-    PolicyAction, Resource, Route, SettingsName,
+    PolicyAction, Resource, Route, SettingsName, TlsVersion,
 };
 
 use super::harness::*;
@@ -79,6 +79,7 @@ fn asking_host(host: &str, policy: &Resource) -> Resource {
         certificate: None,
         settings: SettingsName::EDGE,
         client_certificates: vec![name_of(policy)],
+        tls_minimum_version: TlsVersion::Tls12,
     })
 }
 

@@ -151,6 +151,7 @@ async fn a_class_says_what_tls_clients_of_its_hosts_get() {
             certificate: None,
             settings: SettingsName::of_class(class),
             client_certificates: Vec::new(),
+            tls_minimum_version: TlsVersion::Tls12,
         })
     };
     let own = CertificateName::default_of_class("own");

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use sluice_proto::{
     Certificate, CertificateMaterial, CertificateName, Host, HostPattern, MissingCertificate,
-    Resource, Route, SettingsName,
+    Resource, Route, SettingsName, TlsVersion,
 };
 
 use super::harness::*;
@@ -36,6 +36,7 @@ fn host(pattern: &str, secret: Option<&str>) -> Resource {
         certificate: secret.map(named),
         settings: SettingsName::EDGE,
         client_certificates: Vec::new(),
+        tls_minimum_version: TlsVersion::Tls12,
     })
 }
 
@@ -83,6 +84,30 @@ async fn shop() -> Shop {
         wildcard,
         _web: web,
     }
+}
+
+#[tokio::test]
+async fn a_host_may_ask_for_a_higher_version_than_the_settings() {
+    let Shop { mut edge, .. } = shop().await;
+    let speaks_tls12 = async |edge: &TestEdge, name| {
+        let tls = Tls::connect_with_tls12(edge.https(), name).await;
+        tls.is_ok()
+    };
+    assert!(speaks_tls12(&edge, "shop.example").await);
+    let Resource::Host(mut modern) = host("shop.example", Some("exact")) else {
+        panic!("a host");
+    };
+    modern.tls_minimum_version = TlsVersion::Tls13;
+    edge.apply([Resource::Host(modern)]);
+    assert!(!speaks_tls12(&edge, "shop.example").await);
+    assert!(
+        Tls::connect(edge.https(), "shop.example", &[])
+            .await
+            .is_ok()
+    );
+    assert!(speaks_tls12(&edge, "a.shop.example").await);
+    edge.apply([host("shop.example", Some("exact"))]);
+    assert!(speaks_tls12(&edge, "shop.example").await);
 }
 
 #[tokio::test]

@@ -125,7 +125,7 @@ pub(super) const TRAEFIK_TABLE: &[(&str, Loss, &str)] = &[
     (
         "router.priority",
         Loss::Harmless,
-        "the rules of Kubernetes decide between paths",
+        "the longest path goes first",
     ),
     (
         "router.rulesyntax",

@@ -62,6 +62,7 @@ pub(crate) fn plain_route(host: &str, prefix: &str, action: RouteAction) -> Rout
         certificate: None,
         policies: Vec::new(),
         sticky: None,
+        priority: None,
         settings: SettingsName::EDGE,
     }
 }

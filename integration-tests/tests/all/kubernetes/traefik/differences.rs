@@ -112,11 +112,6 @@ pub(super) const ALL: &[Difference] = &[
         reason: "An Ingress for another entry point than `web` and `websecure` answers 503: that one may be open to fewer people",
     },
     Difference {
-        id: "priority-is-as-kubernetes-has-it",
-        fields: &["answered by"],
-        reason: "The rules of Kubernetes decide between paths, whatever `router.priority` says",
-    },
-    Difference {
         id: "patterns-are-unavailable",
         fields: &["status", "answered by"],
         reason: "`router.pathmatcher: PathRegexp` is not supported: what begins as its pattern does answers 503",
@@ -208,10 +203,5 @@ pub(super) const ALL: &[Difference] = &[
         id: "client-certificates-are-judged-by-the-route",
         fields: &["status", "answered by"],
         reason: "Who has not the client certificate that a route wants is answered 403, in plain HTTP, too",
-    },
-    Difference {
-        id: "tls-versions-are-those-of-settings",
-        fields: &["status", "answered by", "backend saw *", "response *"],
-        reason: "The versions of TLS are those of the settings of the class, whatever a TLSOption says",
     },
 ];

@@ -37,8 +37,11 @@ pub(super) fn middlewares() -> Vec<Row> {
 pub(super) fn priority() -> Vec<Row> {
     vec![
         row("high: its own path", get("priority.test/")),
-        row("high: the longer path of another Ingress", get("priority.test/long/path/of/the/other")).differs("priority-is-as-kubernetes-has-it"),
-        row("low: its own longer path", get("priority-low.test/long/path")).differs("priority-is-as-kubernetes-has-it"),
+        row("high: the longer path of another Ingress", get("priority.test/long/path/of/the/other")),
+        row("low: its own longer path", get("priority-low.test/long/path")),
+        row("of two with the same path", get("priority-same.test/same")),
+        row("a little higher than the length of a rule", get("priority-close.test/longer")),
+        row("a little lower than the length of a rule", get("priority-close.test/longer/x")),
     ]
 }
 
