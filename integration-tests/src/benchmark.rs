@@ -82,7 +82,7 @@ impl Benchmark {
         let sent = system.metric(SENT_BYTES).await? - sent_before;
         let changes = self.changes()?;
         let proxy_bytes = Usage::of(proxy)?.resident_bytes;
-        let [plain, tls] = crowd.destinations(System::http(0), System::https(0))?;
+        let destinations = crowd.destinations(System::http(0), System::https(0))?;
         Ok(Row {
             what: "Sluice, 3 nodes",
             size,
@@ -92,7 +92,7 @@ impl Benchmark {
             bytes_each: Some(sent / f64::from(changes) / nodes.len() as f64),
             control_plane_bytes: Some(used.resident_bytes),
             proxy_bytes,
-            costs: costs::measure(proxy, &plain, &tls).await?,
+            costs: costs::measure(proxy, &destinations).await?,
         })
     }
 
@@ -124,7 +124,7 @@ impl Benchmark {
         let before = Usage::of(running.id())?;
         let samples = self.propagation(crowd, &nodes).await?;
         let used = Usage::of(running.id())?;
-        let [plain, tls] =
+        let destinations =
             crowd.destinations(RunningTraefik::ADDRESS, RunningTraefik::TLS_ADDRESS)?;
         Ok(Row {
             what: "Traefik, 1 node",
@@ -135,7 +135,7 @@ impl Benchmark {
             bytes_each: None,
             control_plane_bytes: None,
             proxy_bytes: used.resident_bytes,
-            costs: costs::measure(running.id(), &plain, &tls).await?,
+            costs: costs::measure(running.id(), &destinations).await?,
         })
     }
 

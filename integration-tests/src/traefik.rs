@@ -44,6 +44,14 @@ impl Traefik {
         Ok(Self { program })
     }
 
+    /// Makes the API server know Traefik's kinds, as Traefik's chart does.
+    pub fn install_kinds(cluster: &Cluster) -> anyhow::Result<()> {
+        cluster.apply(KINDS)?;
+        let wait = ["--for=condition=Established", "--timeout=60s"];
+        cluster.kubectl(&[&["wait", "crd", "--all"][..], &wait].concat())?;
+        Ok(())
+    }
+
     /// The program in the network of this cluster, with an administrator's rights and nothing to say to strangers.
     #[must_use]
     pub fn beside(&self, cluster: &Cluster) -> Program {
@@ -76,4 +84,5 @@ fn find(folder: &Path) -> anyhow::Result<PathBuf> {
     anyhow::bail!("it is not there")
 }
 
+const KINDS: &str = include_str!("traefik/kinds.yaml");
 const VERSION: &str = "3.7.15";

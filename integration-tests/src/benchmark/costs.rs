@@ -14,32 +14,37 @@ use crate::client::{Answer, Connection, Destination, fetch, get};
 pub(super) struct Costs {
     /// Over a connection that is kept.
     pub(super) request: Duration,
+    /// The same, guarded by Middlewares.
+    pub(super) guarded_request: Duration,
     /// With its handshake and one request.
     pub(super) tls_connection: Duration,
     pub(super) idle_bytes: u64,
     pub(super) idle_tls_bytes: u64,
 }
 
-/// Measures a process that answers both of these.
+/// Measures a process that answers all of these.
 pub(super) async fn measure(
     process: u32,
-    plain: &Destination,
-    tls: &Destination,
+    [plain, guarded, tls]: &[Destination; 3],
 ) -> anyhow::Result<Costs> {
     // What is made once and kept is no cost of a request.
     requests(plain, WARMING).await?;
+    requests(guarded, WARMING).await?;
     tls_connections(tls, WARMING / 10).await?;
-    let before = Usage::of(process)?;
+    let before = Usage::of(process)?.cpu;
     requests(plain, REQUESTS).await?;
-    let between = Usage::of(process)?;
+    let of_plain = Usage::of(process)?.cpu;
+    requests(guarded, REQUESTS).await?;
+    let of_guarded = Usage::of(process)?.cpu;
     tls_connections(tls, TLS_CONNECTIONS).await?;
-    let after = Usage::of(process)?;
+    let of_tls = Usage::of(process)?.cpu;
     // Kept until the end: else the second ones would take the memory of the first.
     let (_idle, idle_bytes) = idle(process, plain).await?;
     let (_idle_tls, idle_tls_bytes) = idle(process, tls).await?;
     Ok(Costs {
-        request: between.cpu.saturating_sub(before.cpu) / REQUESTS,
-        tls_connection: after.cpu.saturating_sub(between.cpu) / TLS_CONNECTIONS,
+        request: of_plain.saturating_sub(before) / REQUESTS,
+        guarded_request: of_guarded.saturating_sub(of_plain) / REQUESTS,
+        tls_connection: of_tls.saturating_sub(of_guarded) / TLS_CONNECTIONS,
         idle_bytes,
         idle_tls_bytes,
     })

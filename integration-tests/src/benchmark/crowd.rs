@@ -18,6 +18,7 @@ use super::PODS_ON;
 use crate::certificates::Authority;
 use crate::client::Destination;
 use crate::system::{EndpointState, Pod, Pods, System, endpoint_slice, granted_namespace, service};
+use crate::traefik::Traefik;
 
 /// Ingresses of the class `traefik`, which both adopt.
 pub(super) struct Crowd {
@@ -49,6 +50,8 @@ impl Crowd {
             objects.push(endpoint_slice(NAMESPACE, name, &ready));
         }
         system.cluster().apply(&objects.join("---\n"))?;
+        Traefik::install_kinds(system.cluster())?;
+        system.cluster().apply(GUARDS)?;
         let client = system.cluster().client().await?;
         let crowd = Self {
             ingresses: Api::namespaced(client.clone(), NAMESPACE),
@@ -92,12 +95,13 @@ impl Crowd {
         format!("host-{number}.crowd.example")
     }
 
-    /// Returns a request in clear, and one to the host that has a certificate; each connection shakes hands in full.
+    /// Returns a request in clear, one to the host that Middlewares guard, and one to the host that has a certificate, each
+    /// connection to which shakes hands in full.
     pub(super) fn destinations(
         &self,
         plain: SocketAddr,
         tls: SocketAddr,
-    ) -> anyhow::Result<[Destination; 2]> {
+    ) -> anyhow::Result<[Destination; 3]> {
         let mut client = (*self.authority.trusting_client(&["http/1.1"])?).clone();
         client.resumption = Resumption::disabled();
         let destination = |address, host: &str, tls| Destination {
@@ -108,6 +112,7 @@ impl Crowd {
         };
         Ok([
             destination(plain, &Self::host(0), None),
+            destination(plain, GUARDED, None),
             destination(tls, SECURE, Some(Arc::new(client))),
         ])
     }
@@ -187,6 +192,8 @@ const SERVICE: &str = "crowd";
 const NOBODYS: &str = "nobodys";
 const PAIR: &str = "pair";
 const SECURE: &str = "secure.crowd.example";
+const GUARDED: &str = "guarded.crowd.example";
+const GUARDS: &str = include_str!("guards.yaml");
 const AT_ONCE: usize = 16;
 const CLASS: &str = "
 apiVersion: networking.k8s.io/v1

@@ -50,14 +50,14 @@ pub(super) fn print_changes(rows: &[Row]) {
 /// Prints what requests cost, and what memory is used.
 pub(super) fn print_costs(rows: &[Row]) {
     println!(
-        "| | Ingresses | control plane | proxy | idle connection | idle TLS connection | CPU a request | CPU a TLS connection |\n\
-         |---|---|---|---|---|---|---|---|"
+        "| | Ingresses | control plane | proxy | idle connection | idle TLS connection | CPU a request | guarded by Middlewares | CPU a \
+         TLS connection |\n|---|---|---|---|---|---|---|---|---|"
     );
     for row in rows {
         let mebibytes = |bytes: u64| format!("{:.0} MiB", bytes as f64 / f64::from(1 << 20));
         let kibibytes = |bytes: u64| format!("{:.1} KiB", bytes as f64 / f64::from(1 << 10));
         println!(
-            "| {} | {} | {} | {} | {} | {} | {:.1?} | {:.0?} |",
+            "| {} | {} | {} | {} | {} | {} | {:.1?} | {:.1?} | {:.0?} |",
             row.what,
             row.size,
             row.control_plane_bytes.map_or_else(String::new, mebibytes),
@@ -65,6 +65,7 @@ pub(super) fn print_costs(rows: &[Row]) {
             kibibytes(row.costs.idle_bytes),
             kibibytes(row.costs.idle_tls_bytes),
             row.costs.request,
+            row.costs.guarded_request,
             row.costs.tls_connection,
         );
     }

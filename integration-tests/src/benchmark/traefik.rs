@@ -34,6 +34,7 @@ impl RunningTraefik {
             // Else an Ingress with a certificate would be served there alone, and the others without TLS alone.
             "--entrypoints.websecure.http.tls=true".to_owned(),
             "--providers.kubernetesingress=true".to_owned(),
+            "--providers.kubernetescrd=true".to_owned(),
             "--log.level=ERROR".to_owned(),
         ]);
         Ok(Self {

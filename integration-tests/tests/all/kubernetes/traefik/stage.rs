@@ -128,14 +128,7 @@ fn apply(cluster: &Cluster, authority: &Authority) -> anyhow::Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/all/kubernetes/traefik");
     let file = |name: &str| fs::read_to_string(folder.join(name)).with_context(|| name.to_owned());
     cluster.apply(&file("ground.yaml")?)?;
-    cluster.apply(&file("crds.yaml")?)?;
-    cluster.kubectl(&[
-        "wait",
-        "crd",
-        "--all",
-        "--for=condition=Established",
-        "--timeout=60s",
-    ])?;
+    Traefik::install_kinds(cluster)?;
     let secrets = [
         authority.issue(&["*.tls.test"])?.secret("table", "table"),
         authority.secret("table", "clients"),
