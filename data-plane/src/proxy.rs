@@ -72,11 +72,12 @@ pub(crate) async fn answer(
     }
     let mut exchange = Exchange::begin(RequestInFlight::begin(&core, &connection));
     let mut passage = Passage::default();
-    let forwarded = route_and_forward(&core, &connection, &mut exchange, &mut passage, request);
-    let mut response = match forwarded.await {
-        Ok(forwarded) => forwarded.into_response(exchange),
-        Err(cause) => respond(cause, exchange),
-    };
+    // A future that has a name is kept twice, and every connection has room for this one.
+    let mut response =
+        match route_and_forward(&core, &connection, &mut exchange, &mut passage, request).await {
+            Ok(forwarded) => forwarded.into_response(exchange),
+            Err(cause) => respond(cause, exchange),
+        };
     passage.leave(&mut response).await;
     let ends = response.status() != StatusCode::SWITCHING_PROTOCOLS;
     if is_http1 && ends && core.phase() != Phase::Serving {
@@ -140,14 +141,14 @@ async fn route_and_forward(
     let mut request = request.map(|incoming| RequestBody::new(incoming, connection, idle));
     exchange.take_body(request.body().received());
     let due = exchange.due();
-    let forwarding = async {
+    let forwarding = pin!(async {
         passage.enter(route, &asked, exchange, &mut request).await?;
         let affinity = route.affinity.as_ref();
         let drawn = draw(shares, affinity, exchange, request.headers())?;
         let destination = Destination::of(&drawn, affinity, route.retry())?;
         forward(core, &timeouts, destination, exchange, request, upgrade).await
-    };
-    by(due, pin!(forwarding)).await
+    });
+    by(due, forwarding).await
 }
 
 /// Refuses what no route may get.

@@ -3,7 +3,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::future::{Future, poll_fn};
 use std::net::{IpAddr, SocketAddr};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -207,10 +207,9 @@ impl ClientConnection {
     /// all there is to do.
     pub(super) async fn drive<F: Future>(
         &self,
-        work: F,
+        mut work: Pin<&mut F>,
         finish: impl Fn(Pin<&mut F>) -> bool,
     ) -> Driven<F::Output> {
-        let mut work = pin!(work);
         poll_fn(|cx| {
             self.wake_with(cx);
             match self.command.take() {

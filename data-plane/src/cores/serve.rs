@@ -2,6 +2,7 @@
 //! enough.
 
 use std::future::Future;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,16 +47,27 @@ impl ClientConnection {
         match self.listener.protocol {
             ListenerProtocol::Http => {
                 let stream = Watched::new(stream, Arc::clone(&self.activity));
-                match self.drive(is_http2(&stream), |_| true).await {
-                    Driven::Ended(Ok(true)) => self.serve_http2(core, stream, &settings).await,
+                let is_http2 = {
+                    let looking = pin!(is_http2(&stream));
+                    self.drive(looking, |_| true).await
+                };
+                match is_http2 {
+                    Driven::Ended(Ok(true)) => {
+                        Box::pin(self.serve_http2(core, stream, &settings)).await;
+                    }
                     Driven::Ended(Ok(false)) => self.serve_http1(core, stream, &settings).await,
                     Driven::Ended(Err(_)) | Driven::Finished => {}
                     Driven::Aborted => core.counters.protocol_error(ProtocolError::HeaderTimeout),
                 }
             }
             ListenerProtocol::Https => {
-                let accepting = tls::accept(stream, &core.shared, &self.client_certificate);
-                let stream = match self.drive(accepting, |_| true).await {
+                // What is over has to be out of scope: it would keep its room.
+                let accepted = {
+                    let accepting =
+                        pin!(tls::accept(stream, &core.shared, &self.client_certificate));
+                    self.drive(accepting, |_| true).await
+                };
+                let stream = match accepted {
                     Driven::Ended(Ok(stream)) => stream,
                     Driven::Ended(Err(failure)) => {
                         core.counters.handshake_failed(failure);
@@ -69,8 +81,9 @@ impl ClientConnection {
                 };
                 let is_http2 = stream.get_ref().1.alpn_protocol() == Some(ALPN_HTTP2);
                 let stream = Watched::new(stream, Arc::clone(&self.activity));
+                // Large: a connection of HTTP/1.1 needs no room for it.
                 if is_http2 {
-                    self.serve_http2(core, stream, &settings).await;
+                    Box::pin(self.serve_http2(core, stream, &settings)).await;
                 } else {
                     self.serve_http1(core, stream, &settings).await;
                 }
@@ -86,13 +99,15 @@ impl ClientConnection {
         let header_bytes = limits.header_bytes as usize;
         let service =
             service_fn(|request| proxy::answer(Rc::clone(core), Rc::clone(self), request));
-        let served = http1::Builder::new()
-            .header_read_timeout(None)
-            .max_headers(limits.header_count as usize)
-            .max_header_size(header_bytes)
-            .max_buf_size(header_bytes.max(LEAST_BUFFER))
-            .serve_connection(TokioIo::new(stream), service)
-            .with_upgrades();
+        let served = pin!(
+            http1::Builder::new()
+                .header_read_timeout(None)
+                .max_headers(limits.header_count as usize)
+                .max_header_size(header_bytes)
+                .max_buf_size(header_bytes.max(LEAST_BUFFER))
+                .serve_connection(TokioIo::new(stream), service)
+                .with_upgrades()
+        );
         match self
             .drive(served, |served| {
                 served.graceful_shutdown();
@@ -121,11 +136,13 @@ impl ClientConnection {
         let service = service_fn(move |request| {
             proxy::answer(Rc::clone(&core_), Rc::clone(&connection), request)
         });
-        let served = http2::Builder::new(LocalExecutor)
-            .timer(TokioTimer::new())
-            .max_header_list_size(limits.header_bytes)
-            .max_concurrent_streams(limits.concurrent_streams)
-            .serve_connection(TokioIo::new(stream), service);
+        let served = pin!(
+            http2::Builder::new(LocalExecutor)
+                .timer(TokioTimer::new())
+                .max_header_list_size(limits.header_bytes)
+                .max_concurrent_streams(limits.concurrent_streams)
+                .serve_connection(TokioIo::new(stream), service)
+        );
         match self
             .drive(served, |served| {
                 served.graceful_shutdown();
@@ -162,11 +179,9 @@ impl Core {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LocalExecutor;
 
-impl<F: Future + 'static> Executor<F> for LocalExecutor {
+impl<F: Future<Output: 'static> + 'static> Executor<F> for LocalExecutor {
     fn execute(&self, future: F) {
-        drop(tokio::task::spawn_local(async move {
-            future.await;
-        }));
+        drop(tokio::task::spawn_local(future));
     }
 }
 

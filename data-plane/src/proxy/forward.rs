@@ -99,8 +99,7 @@ pub(super) async fn forward(
     let mut retries = Retries::new(destination.retry);
     loop {
         let spare = retries.spare(&request);
-        let asked = ask(core, timeouts, backend, exchange, &mut tries, request);
-        let again = match asked.await {
+        let again = match ask(core, timeouts, backend, exchange, &mut tries, request).await {
             Ok((endpoint, response, lease)) => {
                 let Some(again) = retries.after_answer(response.status(), spare) else {
                     let cookie = destination.cookie(&endpoint);

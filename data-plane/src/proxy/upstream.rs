@@ -11,6 +11,7 @@ use std::error::Error;
 use std::future::Future;
 use std::rc::Rc;
 
+use futures_util::FutureExt;
 use http::header::{CONNECTION, HOST, UPGRADE};
 use http::uri::{Authority, Parts, Scheme};
 use http::{Request, Response, Uri, Version};
@@ -143,10 +144,11 @@ fn run<F, T>(connection: F, place: Place)
 where
     F: Future<Output = hyper::Result<T>> + 'static,
 {
-    drop(tokio::task::spawn_local(async move {
-        if let Err(error) = connection.await {
+    let running = connection.map(move |ended| {
+        if let Err(error) = ended {
             tracing::debug!(%error, "a connection to an endpoint has ended");
         }
         drop(place);
-    }));
+    });
+    drop(tokio::task::spawn_local(running));
 }

@@ -56,11 +56,9 @@ impl Attempt<'_> {
         let timeouts = self.timeouts;
         let protocol = self.backend.protocol;
         let fresh = self.fresh || self.must_not_meet_an_end(request.method());
-        let connecting = self
-            .core
-            .pool
-            .connect(&endpoint, protocol, timeouts.connect, fresh);
-        let mut connected = match connecting.await {
+        let pool = &self.core.pool;
+        let mut connected = match (pool.connect(&endpoint, protocol, timeouts.connect, fresh)).await
+        {
             Ok(connected) => connected,
             Err(cause) => {
                 self.backend.connect_failed(&endpoint);
@@ -75,13 +73,8 @@ impl Attempt<'_> {
         self.name_host(&mut request, &endpoint);
         let spare = spare(&request, &connected);
         let received = request.body().received().map(Rc::clone);
-        let sent = send(
-            &mut connected,
-            request,
-            received.as_deref(),
-            timeouts.response_headers,
-        );
-        match sent.await {
+        let limit = timeouts.response_headers;
+        match send(&mut connected, request, received.as_deref(), limit).await {
             Ok(response) => {
                 let lease = Lease::new(outstanding, &self.core.pool, connected);
                 Ok((response, lease))

@@ -80,7 +80,9 @@ impl Pool {
             Some(sender) => (sender, true),
             None => {
                 let place = self.place().await?;
-                (self.open_http1(endpoint, limit, place).await?, false)
+                // Large, and seldom: a request needs no room for it.
+                let opening = Box::pin(self.open_http1(endpoint, limit, place));
+                (opening.await?, false)
             }
         };
         Ok(Connected {
