@@ -44,7 +44,6 @@ use crate::proxy::InvalidService;
 pub(crate) use crate::policy::basic_auth::Checkers;
 pub(crate) use crate::policy::concurrency_limit::Permit;
 pub(crate) use crate::policy::passage::{Asked, Passage};
-pub(crate) use crate::policy::pattern::MOST_PATTERN_BYTES;
 pub(crate) use crate::policy::retry::Retry;
 pub(crate) use crate::policy::timeouts::RouteTimeouts;
 

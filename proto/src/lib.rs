@@ -41,9 +41,9 @@ pub use crate::listener::{Listener, ListenerProtocol};
 pub use crate::path::{InvalidPath, PathMatch, normalised_path};
 pub use crate::policy::{
     AddressFilter, BasicAuth, BodyLimit, ClientCertificate, Compression, ConcurrencyLimit, Cors,
-    Credential, Encoding, ForwardAuth, HeaderChange, HeaderOperation, HeaderRules, Policy,
-    PolicyAction, PolicyName, RateLimit, Redirect, RedirectParts, RedirectTo, Replacement, Retry,
-    Rewrite, RouteTimeouts, Source, SourceBy, UpstreamTls,
+    Credential, Encoding, ForwardAuth, HeaderChange, HeaderOperation, HeaderRules,
+    MOST_PATTERN_BYTES, Policy, PolicyAction, PolicyName, RateLimit, Redirect, RedirectParts,
+    RedirectTo, Replacement, Retry, Rewrite, RouteTimeouts, Source, SourceBy, UpstreamTls,
 };
 pub use crate::precedence::Precedence;
 pub use crate::problem::{ObjectReference, Problem};

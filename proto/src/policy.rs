@@ -38,6 +38,9 @@ pub struct Policy {
     pub action: PolicyAction,
 }
 
+/// How many bytes a compiled pattern may take: data planes refuse larger ones, so nobody should send them any.
+pub const MOST_PATTERN_BYTES: usize = 2 << 20;
+
 /// The name of a policy: who wrote it, and where. It stays while the content changes.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct PolicyName(Arc<str>);

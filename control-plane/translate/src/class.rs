@@ -10,7 +10,7 @@ use sluice_proto::{ObjectReference, SettingsName};
 
 use crate::custom::{Custom, CustomKind, SettingsKind};
 use crate::problem::{Fault, ProblemCode, Problems};
-use crate::settings::EDGE;
+use crate::settings::{CONTROLLER, EDGE};
 
 /// The IngressClasses, seen by which controllers are served.
 pub(crate) struct Classes<'a> {
@@ -35,8 +35,10 @@ pub(crate) enum Served<'a> {
 pub(crate) enum Parameters<'a> {
     /// The Settings of this name.
     Settings(&'a str),
-    /// Something else.
+    /// Something else, which another controller may read.
     Others,
+    /// Something else, although the class is Sluice's own.
+    Wrong,
 }
 
 impl<'a> Classes<'a> {
@@ -124,7 +126,8 @@ impl<'a> Classes<'a> {
                 Parameters::Settings(EDGE) => continue,
                 Parameters::Settings(name) if settings.contains_key(name) => continue,
                 Parameters::Settings(name) => settings_missing(name),
-                Parameters::Others => parameters_unsupported(),
+                Parameters::Others => parameters_unsupported(UNTRUSTING),
+                Parameters::Wrong => parameters_unsupported(UNAVAILABLE),
             };
             if let Some(class) = self.classes.get(class) {
                 problems.add(fault.at(&reference(class), "spec.parameters"));
@@ -199,17 +202,17 @@ pub(crate) fn class_missing(class: &str, classes: &BTreeMap<String, IngressClass
 fn settings_missing(name: &str) -> Fault {
     Fault::new(
         ProblemCode::SettingsMissing,
-        format!("there are no Settings named {name}; {WITHOUT_SETTINGS}"),
+        format!("there are no Settings named {name}; {UNAVAILABLE}"),
         "Create them, or correct the name; kubectl get settings lists what there is",
     )
 }
 
-fn parameters_unsupported() -> Fault {
+fn parameters_unsupported(cost: &str) -> Fault {
     Fault::new(
         ProblemCode::ClassParametersUnsupported,
         format!(
             "the parameters of a class that Sluice reads are {} of the group {}, which are in no namespace; \
-             {WITHOUT_SETTINGS}",
+             {cost}",
             SettingsKind::KIND,
             SettingsKind::GROUP
         ),
@@ -228,6 +231,8 @@ fn parameters(class: &IngressClass) -> Option<Parameters<'_>> {
             .is_none_or(|scope| scope == "Cluster");
     Some(if is_ours {
         Parameters::Settings(&named.name)
+    } else if controller(Some(class)) == Some(CONTROLLER) {
+        Parameters::Wrong
     } else {
         Parameters::Others
     })
@@ -267,6 +272,7 @@ fn reference(class: &IngressClass) -> ObjectReference {
     }
 }
 
-const WITHOUT_SETTINGS: &str = "for its routes the settings of the whole edge hold, but nobody is trusted to say who the client is";
+const UNTRUSTING: &str = "for its routes the settings of the whole edge hold, but nobody is trusted to say who the client is";
+const UNAVAILABLE: &str = "its routes answer 503, for they might name Policies";
 const LEGACY_ANNOTATION: &str = "kubernetes.io/ingress.class";
 const DEFAULT_ANNOTATION: &str = "ingressclass.kubernetes.io/is-default-class";

@@ -314,7 +314,7 @@ impl Objects {
     fn policies_of_class(&self, ingress: &Ingress) -> &[PolicyReference] {
         self.settings().map_or(&[], |settings| {
             let classes = Classes::new(&self.classes, &settings.ingress.controllers);
-            self.class_policies.of(&classes.settings(ingress))
+            self.class_policies.of(&classes.settings(ingress)).known()
         })
     }
 

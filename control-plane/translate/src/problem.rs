@@ -35,7 +35,7 @@ pub enum ProblemCode {
     CertificateNotUsed,
     /// The Secret that an Ingress names is malformed.
     CertificateUnusable,
-    /// The parameters of an IngressClass are no Settings; its routes have those of the edge, and trust nobody.
+    /// The parameters of an IngressClass are no Settings; its routes answer 503, or, if it is another controller's, trust nobody.
     ClassParametersUnsupported,
     /// The IngressClass that an Ingress names does not exist; Sluice does not serve the Ingress.
     ClassMissing,
@@ -121,7 +121,7 @@ pub enum ProblemCode {
     SettingsFieldInvalid,
     /// A field of the Settings of a class can only hold for the whole edge; it has no effect.
     SettingsFieldIgnored,
-    /// The Settings that an IngressClass names do not exist; its routes have those of the edge, and trust nobody.
+    /// The Settings that an IngressClass names do not exist; its routes answer 503.
     SettingsMissing,
     /// A name may stand for several objects of Traefik of a kind; the routes answer 503.
     TraefikObjectAmbiguous,

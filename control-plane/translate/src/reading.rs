@@ -21,7 +21,7 @@ use crate::objects::Objects;
 use crate::policies::{self, Wanted};
 use crate::problem::Problems;
 use crate::routes::{Claim, Claims, claims};
-use crate::settings::{ClassPolicies, PolicyReference};
+use crate::settings::{ClassPolicies, OfClass};
 use crate::tls::IngressTls;
 use crate::translation::Options;
 
@@ -88,9 +88,9 @@ impl Reading {
         match classes.served(ingress) {
             Served::Yes => {
                 let settings = classes.settings(ingress);
-                let of_class = policies.of(&settings).to_vec();
+                let of_class = policies.of(&settings);
                 Some(Self::of_served(
-                    ingress, settings, objects, options, &of_class,
+                    ingress, settings, objects, options, of_class,
                 ))
             }
             Served::No => None,
@@ -119,7 +119,7 @@ impl Reading {
         settings: SettingsName,
         objects: &Objects,
         options: &Options,
-        of_class: &[PolicyReference],
+        of_class: &OfClass,
     ) -> Self {
         let mut problems = Problems::default();
         let ingress = ServedIngress::parse(ingress, settings, &mut problems);

@@ -18,7 +18,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use sluice_proto::{Listener, ListenerProtocol, Settings, TrustedSet};
 
-pub(crate) use crate::settings::in_force::{ClassPolicies, EDGE, InForce};
+pub(crate) use crate::settings::in_force::{ClassPolicies, EDGE, InForce, OfClass};
 pub use crate::settings::schema::{settings_definition, settings_fields};
 pub(crate) use crate::settings::value::{Number, SetName, Text, Timeout};
 
@@ -97,6 +97,13 @@ pub struct PolicyReference {
     pub namespace: String,
     /// Its name.
     pub name: String,
+}
+
+impl PolicyReference {
+    /// Returns whether it stands for what cannot be read: no object has such a name.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        self.name == "-"
+    }
 }
 
 /// Why settings cannot be used: the user's content is at fault.

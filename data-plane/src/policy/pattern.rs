@@ -1,6 +1,7 @@
 //! Regular expressions that users write: compiled once, in linear time, with a bound on their size.
 
 use regex::{Regex, RegexBuilder};
+use sluice_proto::MOST_PATTERN_BYTES;
 
 use crate::policy::InvalidPolicy;
 
@@ -14,6 +15,3 @@ pub(super) fn compile(pattern: &str) -> Result<Regex, InvalidPolicy> {
             source: Box::new(source),
         })
 }
-
-/// How large a compiled one may be.
-pub(crate) const MOST_PATTERN_BYTES: usize = 1 << 20;

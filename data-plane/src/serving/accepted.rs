@@ -124,10 +124,19 @@ impl Accepted {
         .collect()
     }
 
-    /// Returns a problem for each certificate that is kept beyond its Secret.
+    /// Returns a problem for each certificate that is kept beyond its Secret, and for each route that cannot be served here.
     pub(crate) fn problems(&self) -> Vec<Problem> {
+        let of_routes = self
+            .routes
+            .values()
+            .filter_map(|route| match &route.action {
+                RouteAction::Unavailable(problem) if problem.code == UNSERVABLE => {
+                    Some(problem.clone())
+                }
+                _ => None,
+            });
         let kept = self.certificates.kept();
-        kept.map(|(name, _, why, ends)| Problem {
+        let of_certificates = kept.map(|(name, _, why, ends)| Problem {
             object: why.object.clone(),
             field: why.field.clone(),
             code: "CertificateKept".to_owned(),
@@ -137,8 +146,8 @@ impl Accepted {
                 rfc3339(ends)
             ),
             remedy: why.remedy.clone(),
-        })
-        .collect()
+        });
+        of_certificates.chain(of_routes).collect()
     }
 
     fn remove(&mut self, key: &ResourceKey, applied: &mut Applied) {
@@ -199,7 +208,14 @@ impl Accepted {
                     .map_err(|error| with_causes(&error))?;
             }
             Resource::Route(route) => {
-                check_matches(&route).map_err(|error| with_causes(&error))?;
+                let route = match check_matches(&route) {
+                    Ok(()) => route,
+                    Err(error) if self.routes.contains_key(&name) => {
+                        return Err(with_causes(&error));
+                    }
+                    // Refused, it would leave its requests to a less specific route, which nothing may guard.
+                    Err(error) => unavailable(&route, with_causes(&error)),
+                };
                 let earlier = self.routes.insert(Arc::clone(&name), Arc::clone(&route));
                 self.built.refers(&name, earlier.as_deref(), Some(&route));
             }
@@ -257,6 +273,24 @@ fn check_matches(route: &Route) -> Result<(), InvalidMatch> {
     let mut matches = backends.iter().flat_map(|weighted| &weighted.matches);
     matches.try_for_each(|found| Matcher::new(found).map(drop))
 }
+
+/// Returns what stands in the place of a route that cannot be served here.
+fn unavailable(route: &Route, reason: String) -> Arc<Route> {
+    let problem = Problem {
+        object: route.ingress.clone(),
+        field: route.field.clone(),
+        code: UNSERVABLE.to_owned(),
+        message: format!("this node cannot serve the route: {reason}; it answers 503 there"),
+        remedy: "Correct what says which requests go to which backend, or update the node"
+            .to_owned(),
+    };
+    Arc::new(Route {
+        action: RouteAction::Unavailable(problem),
+        ..route.clone()
+    })
+}
+
+const UNSERVABLE: &str = "RouteUnservable";
 
 fn rfc3339(unix_s: i64) -> String {
     jiff::Timestamp::from_second(unix_s).map_or_else(|_| unix_s.to_string(), |at| at.to_string())

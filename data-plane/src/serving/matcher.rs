@@ -2,9 +2,8 @@
 
 use http::{HeaderMap, HeaderName};
 use regex::bytes::{Regex, RegexBuilder};
-use sluice_proto::{MatchBy, MatchValue, RequestMatch};
+use sluice_proto::{MOST_PATTERN_BYTES, MatchBy, MatchValue, RequestMatch};
 
-use crate::policy::MOST_PATTERN_BYTES;
 use crate::serving::affinity::cookie;
 
 /// Finds requests by a header or a cookie.

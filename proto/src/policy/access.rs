@@ -109,6 +109,11 @@ impl AddressFilter {
     pub const FORBIDDEN: u16 = 403;
 }
 
+impl Credential {
+    /// The highest cost of bcrypt that is computed: each one more takes twice the time, and this a second or more.
+    pub const MOST_BCRYPT_COST: u32 = 14;
+}
+
 impl ForwardAuth {
     /// How many bytes the body of an answer may have, if nothing else is said.
     pub const RESPONSE_BYTES: u64 = 65_536;

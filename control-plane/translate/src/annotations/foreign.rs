@@ -61,8 +61,21 @@ pub(super) fn loss(key: &str, value: &str, kind: &str) -> Option<(Loss, &'static
         name if name.starts_with("router.tls.domains.") => Some((Loss::Harmless, TLS_ELSEWHERE)),
         name if kind == "Service" && traefik::is_sticky(name) => None,
         name if name.starts_with("service.sticky.") => Some((Loss::Harmless, STICKY)),
-        name => Some(find(TRAEFIK_TABLE, name)),
+        name => Some(find_of_traefik(name)),
     }
+}
+
+/// Traefik takes an Ingress with an annotation that it cannot read for none. What it was meant for nobody knows: a letter may
+/// be all that it lacks.
+fn find_of_traefik(name: &str) -> (Loss, &'static str) {
+    let is_unknown = TRAEFIK_TABLE.iter().all(|(known, _, _)| *known != name);
+    if is_unknown && (name.starts_with("router.") || name.starts_with("service.")) {
+        return (
+            Loss::Protects,
+            "not known, to Traefik neither: it may be meant to protect",
+        );
+    }
+    find(TRAEFIK_TABLE, name)
 }
 
 fn find(table: &[(&str, Loss, &'static str)], name: &str) -> (Loss, &'static str) {

@@ -18,7 +18,7 @@ use crate::policies::effect::{Canary, Effect, Filter, NeededService, StickyWish}
 use crate::policies::kept::{Kept, Part};
 use crate::policies::short::{ANNOTATION, read};
 use crate::problem::{Fault, ProblemCode, Problems};
-use crate::settings::{PolicyReference, ProxySet};
+use crate::settings::{OfClass, PolicyReference, ProxySet};
 
 /// What an Ingress wants of this dialect.
 #[derive(Clone, Debug, Default)]
@@ -41,7 +41,7 @@ pub(crate) struct Wanted<'a> {
     pub(crate) ingress: &'a ObjectReference,
     pub(crate) annotations: Option<&'a BTreeMap<String, String>>,
     /// The Policies of every route of its class.
-    pub(crate) of_class: &'a [PolicyReference],
+    pub(crate) of_class: &'a OfClass,
     /// The sets that there are.
     pub(crate) sets: &'a BTreeMap<String, ProxySet>,
 }
@@ -55,12 +55,18 @@ pub(crate) fn attach(objects: &Objects, wanted: Wanted<'_>, problems: &mut Probl
         attached: Attached::default(),
         seen: Vec::new(),
     };
-    for reference in wanted.of_class {
-        let name = (reference.namespace.as_str(), reference.name.as_str());
-        // Whoever writes settings may name any Policy.
-        attaching.policy(name, true);
+    attaching.of_class(wanted.of_class);
+    let mut names = named(wanted.annotations, &wanted.ingress.namespace).peekable();
+    let says_policies = wanted
+        .annotations
+        .is_some_and(|annotations| annotations.contains_key(ANNOTATION));
+    if says_policies && names.peek().is_none() {
+        attaching.lose(
+            names_none().at(wanted.ingress, field(false)),
+            Duty::Protects,
+        );
     }
-    for name in named(wanted.annotations, &wanted.ingress.namespace) {
+    for name in names {
         attaching.policy(name, false);
     }
     let own = read(wanted.annotations, wanted.ingress);
@@ -70,6 +76,15 @@ pub(crate) fn attach(objects: &Objects, wanted: Wanted<'_>, problems: &mut Probl
         attached.policies.clear();
     }
     attached
+}
+
+/// An empty list is more often a mistake of whatever wrote it than a wish for no policy.
+fn names_none() -> Fault {
+    Fault::new(
+        ProblemCode::AnnotationMalformed,
+        "it names no Policy; its routes answer 503",
+        "Name one, or remove the annotation",
+    )
 }
 
 /// Returns namespace and name of the Policies that the annotations of an Ingress name, in their order.
@@ -93,6 +108,31 @@ struct Attaching<'a, 'b> {
 }
 
 impl Attaching<'_, '_> {
+    fn of_class(&mut self, policies: &OfClass) {
+        let lost = match policies {
+            OfClass::Unknown => Fault::new(
+                ProblemCode::SettingsMissing,
+                "the settings of its class are not there, and may name Policies; its routes answer 503",
+                "Create the Settings that the IngressClass names as its parameters, or correct their name",
+            ),
+            OfClass::These(these) if these.iter().any(PolicyReference::is_unreadable) => {
+                Fault::new(
+                    ProblemCode::PolicyUnusable,
+                    "the settings of its class name Policies in a way that cannot be read; its routes answer 503",
+                    "Correct spec.policies of the Settings",
+                )
+            }
+            OfClass::These(these) => {
+                for reference in these {
+                    // Whoever writes settings may name any Policy.
+                    self.policy((&reference.namespace, &reference.name), true);
+                }
+                return;
+            }
+        };
+        self.lose(lost.at(self.wanted.ingress, field(true)), Duty::Protects);
+    }
+
     fn policy(&mut self, (namespace, name): (&str, &str), of_class: bool) {
         let own = (namespace.to_owned(), name.to_owned());
         if self.seen.contains(&own) {

@@ -171,7 +171,7 @@ fn malformed(said: Said<'_>, duty: Duty, wrong: Wrong) -> Lacking {
     let fault = Fault::new(
         ProblemCode::PolicyMalformed,
         format!("{}; {}", wrong.reason, duty.cost()),
-        "Correct it; kubectl explain policies.spec says what may stand there",
+        "Correct it; kubectl explain policies.spec --api-version=ingress.sluice.dev/v1alpha1 says what may stand there",
     );
     Lacking {
         reason: format!("{field}: {}", wrong.reason),
@@ -186,7 +186,7 @@ fn not_shared(wrong: Wrong) -> FaultIn {
             "{}; the Policy is shared with no other namespace",
             wrong.reason
         ),
-        "Correct it; kubectl explain policies.spec says what may stand there",
+        "Correct it; kubectl explain policies.spec --api-version=ingress.sluice.dev/v1alpha1 says what may stand there",
     );
     FaultIn(format!("spec.{}", wrong.field), fault)
 }

@@ -10,7 +10,7 @@ mod paths;
 mod places;
 
 use crate::policies::effect::{Effect, Said, Wrong};
-use crate::policies::spec::PolicySpec;
+use crate::policies::spec::{PolicySpec, StickySpec};
 
 impl PolicySpec {
     /// Returns what it comes to, in the order in which it is done.
@@ -46,6 +46,7 @@ impl PolicySpec {
         put(response_headers.map(|headers| headers.of_responses(said)))?;
         put(security_headers.map(|headers| headers.effect(said)))?;
         put(compression.map(|compression| compression.effect(said)))?;
+        put(cors.map(|cors| cors.effect(said)))?;
         put(addresses.map(|addresses| addresses.effect(said)))?;
         put(redirect.map(|redirect| redirect.effect(said)))?;
         put(client_certificates.map(|certificates| Ok(certificates.effect(said))))?;
@@ -53,7 +54,6 @@ impl PolicySpec {
         put(concurrency_limit.map(|limit| Ok(limit.effect(said))))?;
         put(request_body.map(|body| Ok(body.of_requests(said))))?;
         put(response_body.map(|body| Ok(body.of_responses(said))))?;
-        put(cors.map(|cors| cors.effect(said)))?;
         put(basic_auth.map(|auth| Ok(auth.effect(said))))?;
         for effect in forward_auth.map_or_else(|| Ok(Vec::new()), |auth| auth.effects(said))? {
             put(Some(Ok(effect)))?;
@@ -65,7 +65,7 @@ impl PolicySpec {
         put(retry.map(|retry| Ok(retry.effect(said))))?;
         put(timeouts.map(|timeouts| Ok(timeouts.effect(said))))?;
         put(upstream_tls.map(|tls| tls.effect(said)))?;
-        put(sticky.map(|sticky| Ok(sticky.effect())))?;
+        put(sticky.map(StickySpec::effect))?;
         put(canary.map(|canary| canary.effect(said)))?;
         Ok(effects)
     }

@@ -114,7 +114,7 @@ fn set_headers(text: &str) -> Result<Option<Value>, String> {
         let (name, value) = line
             .split_once(':')
             .ok_or_else(|| "a line is no header such as X-A: 1".to_owned())?;
-        let name = name.trim().to_owned();
+        let name = name.trim().to_ascii_lowercase();
         if headers.insert(name.clone(), value.trim().into()).is_some() {
             return Err(format!("{name:?} is there twice"));
         }
@@ -153,6 +153,9 @@ fn redirect(text: &str, permanent: bool) -> Result<Option<Value>, String> {
         None => (rest, ""),
     };
     let mut redirect = json!({"scheme": scheme, "permanent": permanent});
+    if authority.contains('@') {
+        return Err("the URL has a user name or a password".to_owned());
+    }
     let host = match authority.rsplit_once(':') {
         Some((host, port)) => {
             redirect["port"] = number(port)?.into();
@@ -209,6 +212,13 @@ pub(super) const ANNOTATIONS: &[Short] = &[
         example: "br, gzip",
         meaning: "compresses responses: `true`, or in these encodings",
         write: compression,
+    },
+    Short {
+        name: "cors-origins",
+        field: "cors",
+        example: "https://app.example.com",
+        meaning: "the other sites that browsers may ask for",
+        write: |text| Ok(Some(json!({"origins": list(text)}))),
     },
     Short {
         name: "allow",
@@ -279,13 +289,6 @@ pub(super) const ANNOTATIONS: &[Short] = &[
         example: "100Mi",
         meaning: "so large bodies of responses at most",
         write: |text| Ok(Some(json!({"limit": text}))),
-    },
-    Short {
-        name: "cors-origins",
-        field: "cors",
-        example: "https://app.example.com",
-        meaning: "the other sites that browsers may ask for",
-        write: |text| Ok(Some(json!({"origins": list(text)}))),
     },
     Short {
         name: "basic-auth",

@@ -109,6 +109,10 @@ pub(super) struct PolicySpec {
     }]))]
     pub(super) upstream_tls: Option<UpstreamTlsSpec>,
     /// Brings a client back to the endpoint that it was with, by a cookie.
+    #[schemars(extend("x-kubernetes-validations" = [{
+        "rule": "!has(self.sameSite) || self.sameSite != 'None' || (has(self.secure) && self.secure)",
+        "message": "browsers take no cookie with sameSite None that is not secure",
+    }]))]
     pub(super) sticky: Option<StickySpec>,
     /// Sends a part of the requests to another Service, of the namespace of the Ingress.
     #[schemars(extend("x-kubernetes-validations" = [{

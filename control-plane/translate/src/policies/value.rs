@@ -10,7 +10,7 @@ use sluice_proto::{HostPattern, SourceBy};
 
 use crate::schema::described;
 use crate::settings::SetName;
-use crate::value::{HeaderName, HeaderValue, Pattern, Range, is_http_url, is_path};
+use crate::value::{HeaderName, HeaderValue, Pattern, Range, is_http_url, is_origin, is_path};
 
 /// A number of bytes, at least one.
 #[derive(Clone, Copy)]
@@ -40,6 +40,9 @@ pub(super) struct Host(pub(super) String);
 
 /// An http or https URL.
 pub(super) struct HttpUrl(pub(super) String);
+
+/// Where a client is sent, perhaps with a place for what it has asked for.
+pub(super) struct Location(pub(super) String);
 
 /// The name of a cookie.
 pub(super) struct CookieName(pub(super) String);
@@ -175,6 +178,14 @@ text!(
     "URL such as http://auth.default.svc:8080/verify"
 );
 text!(
+    Location,
+    |text| {
+        let is_http = text.starts_with("http://") || text.starts_with("https://");
+        is_http && text.bytes().all(|byte| byte.is_ascii_graphic())
+    },
+    "URL such as https://sso.example.com/?next={url}"
+);
+text!(
     CookieName,
     |text| {
         let token = |byte: u8| byte.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(&byte);
@@ -197,10 +208,7 @@ text!(
 );
 text!(
     Origin,
-    |text| {
-        let rest = is_http_url(text).then(|| text.split_once("://")).flatten();
-        text == "*" || rest.is_some_and(|(_, host)| !host.contains(['/', '?', '#']))
-    },
+    |text| text == "*" || (text.starts_with("http") && is_origin(text)),
     "origin such as https://example.com, nor *"
 );
 text!(
@@ -291,6 +299,10 @@ described!(Host, {
     "type": "string", "minLength": 1, "maxLength": 253, "pattern": "^[A-Za-z0-9._-]+$", "x-value": "a host",
 });
 described!(HttpUrl, {
+    "type": "string", "maxLength": 2048, "pattern": "^https?://[^/?#@\\s]+([/?#]\\S*)?$",
+    "x-value": "an http or https URL",
+});
+described!(Location, {
     "type": "string", "maxLength": 2048, "pattern": "^https?://[^/?#@\\s]+([/?#]\\S*)?$",
     "x-value": "an http or https URL",
 });

@@ -33,8 +33,8 @@ pub(super) fn credentials(secret: &Secret) -> Result<Vec<Credential>, Malformed>
         if user.is_empty() {
             return Err(wrong("names no user"));
         }
-        if !is_hash(hash) {
-            return Err(wrong("has neither a bcrypt nor an apr1 nor a {SHA} hash"));
+        if let Err(reason) = check(hash) {
+            return Err(wrong(reason));
         }
         users.insert(user.to_owned(), hash.to_owned());
     }
@@ -69,33 +69,37 @@ fn in_clear(secret: &Secret) -> Result<Credential, Malformed> {
     })
 }
 
-/// Returns whether this is a hash of a form that data planes know.
-fn is_hash(hash: &str) -> bool {
+/// Returns why data planes cannot use a hash, if they cannot.
+fn check(hash: &str) -> Result<(), &'static str> {
     let crypt = |text: &str| {
         text.bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"./".contains(&byte))
     };
+    let known = |is_known: bool| is_known.then_some(()).ok_or(UNKNOWN);
     if let Some(digest) = hash.strip_prefix("{SHA}") {
-        return STANDARD
-            .decode(digest)
-            .is_ok_and(|digest| digest.len() == 20);
+        let digest = STANDARD.decode(digest);
+        return known(digest.is_ok_and(|digest| digest.len() == 20));
     }
     if let Some(rest) = hash.strip_prefix("$apr1$") {
-        return rest.split_once('$').is_some_and(|(salt, digest)| {
+        return known(rest.split_once('$').is_some_and(|(salt, digest)| {
             (1..=8).contains(&salt.len()) && crypt(salt) && digest.len() == 22 && crypt(digest)
-        });
+        }));
     }
     let bcrypt = ["$2a$", "$2b$", "$2x$", "$2y$"]
         .iter()
         .find_map(|version| hash.strip_prefix(version));
-    bcrypt
+    let (cost, rest) = bcrypt
         .and_then(|rest| rest.split_once('$'))
-        .is_some_and(|(cost, rest)| {
-            let is_cost =
-                cost.len() == 2 && cost.parse().is_ok_and(|cost: u8| (4..=31).contains(&cost));
-            is_cost && rest.len() == 53 && crypt(rest)
-        })
+        .filter(|(cost, rest)| cost.len() == 2 && rest.len() == 53 && crypt(rest))
+        .ok_or(UNKNOWN)?;
+    match cost.parse::<u32>() {
+        Ok(4..=Credential::MOST_BCRYPT_COST) => Ok(()),
+        Ok(15..=31) => Err("has a bcrypt hash of a cost above 14, which takes seconds to check"),
+        _ => Err(UNKNOWN),
+    }
 }
+
+const UNKNOWN: &str = "has neither a bcrypt nor an apr1 nor a {SHA} hash";
 
 #[cfg(test)]
 mod tests {
@@ -120,6 +124,10 @@ mod tests {
                 false,
             ),
             (
+                "$2y$15$c4WoMPo3SXsafkva.HHa6uXQZWr7oboPiC2bT/r7q1BB8I2s0BRqC",
+                false,
+            ),
+            (
                 "$2z$05$c4WoMPo3SXsafkva.HHa6uXQZWr7oboPiC2bT/r7q1BB8I2s0BRqC",
                 false,
             ),
@@ -127,7 +135,7 @@ mod tests {
             ("password", false),
             ("", false),
         ] {
-            assert_eq!(is_hash(hash), expected, "{hash}");
+            assert_eq!(check(hash).is_ok(), expected, "{hash}");
         }
     }
 

@@ -1,9 +1,11 @@
 //! The settings that are in force: of the whole edge, and of each class that names some.
 //!
 //! Those of the edge are the defaults, over them the file, over that the object named `edge`, field by field. Those of a
-//! class are those of the edge, over them the object that its IngressClass names as its parameters. A class whose
-//! parameters lead nowhere has those of the edge, but nobody is trusted: whoever wrote parameters wanted something else
-//! than the edge has, and to believe too few costs addresses in logs, to believe too many costs every allow-list.
+//! class are those of the edge, over them the object that its IngressClass names as its parameters. Where that is not there,
+//! the routes of the class answer 503: it may name Policies that protect them. Parameters of another kind, which another
+//! controller may read, cannot: then the settings of the edge hold, but nobody is trusted. Whoever wrote parameters wanted
+//! something else than the edge has, and to believe too few costs addresses in logs, to believe too many costs every
+//! allow-list.
 
 use std::collections::BTreeMap;
 
@@ -31,19 +33,45 @@ pub(crate) struct ClassSettings {
     /// The Secret with the certificate of hosts that have none, if it is another than the edge's.
     pub(crate) default_certificate: Option<SecretReference>,
     /// Of each of its routes, before its Ingress' own.
-    pub(crate) policies: Vec<PolicyReference>,
+    pub(crate) policies: OfClass,
+}
+
+/// The Policies of every route of a class.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum OfClass {
+    /// In the order in which they run.
+    These(Vec<PolicyReference>),
+    /// Nobody knows: the settings that would say so are not there.
+    Unknown,
 }
 
 /// The policies of every route of a class, by its settings.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct ClassPolicies {
-    edge: Vec<PolicyReference>,
-    of_classes: BTreeMap<SettingsName, Vec<PolicyReference>>,
+    edge: OfClass,
+    of_classes: BTreeMap<SettingsName, OfClass>,
+}
+
+impl OfClass {
+    /// Returns those that are known.
+    pub(crate) fn known(&self) -> &[PolicyReference] {
+        match self {
+            Self::These(policies) => policies,
+            Self::Unknown => &[],
+        }
+    }
+}
+
+impl Default for OfClass {
+    /// Returns none.
+    fn default() -> Self {
+        Self::These(Vec::new())
+    }
 }
 
 impl ClassPolicies {
     /// Returns those that these settings name.
-    pub(crate) fn of(&self, settings: &SettingsName) -> &[PolicyReference] {
+    pub(crate) fn of(&self, settings: &SettingsName) -> &OfClass {
         self.of_classes.get(settings).unwrap_or(&self.edge)
     }
 }
@@ -55,7 +83,7 @@ impl InForce {
         let of_class =
             |class: &ClassSettings| (class.settings.name.clone(), class.policies.clone());
         ClassPolicies {
-            edge: self.edge.policies.clone(),
+            edge: OfClass::These(self.edge.policies.clone()),
             of_classes: of_classes.map(of_class).collect(),
         }
     }
@@ -105,12 +133,16 @@ impl InForce {
         let of_classes = Classes::new(classes, &edge.ingress.controllers)
             .with_parameters()
             .filter_map(|(class, parameters)| {
-                let settings = match parameters {
+                let named = match parameters {
                     Parameters::Settings(EDGE) => return None,
                     Parameters::Settings(name) => others.get(name),
-                    Parameters::Others => None,
+                    Parameters::Others | Parameters::Wrong => None,
                 };
-                Some((class.to_owned(), ClassSettings::of(class, settings, &edge)))
+                let mut settings = ClassSettings::of(class, named, &edge);
+                if named.is_none() && parameters != Parameters::Others {
+                    settings.policies = OfClass::Unknown;
+                }
+                Some((class.to_owned(), settings))
             })
             .collect();
         Self { edge, of_classes }
@@ -141,7 +173,7 @@ impl ClassSettings {
         Self {
             settings,
             default_certificate,
-            policies: named.unwrap_or(edge).policies.clone(),
+            policies: OfClass::These(named.unwrap_or(edge).policies.clone()),
         }
     }
 }

@@ -7,6 +7,7 @@ use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use md5::{Digest, Md5};
+use sluice_proto::Credential;
 
 /// A hash of a password.
 #[derive(Clone)]
@@ -32,7 +33,7 @@ impl Hash {
         }
         let parts: bcrypt::HashParts = text.parse().ok()?;
         // A check that takes minutes would be a way to stop all others.
-        (parts.get_cost() <= MOST_COSTLY).then(|| Self::Bcrypt(text.to_owned()))
+        (parts.get_cost() <= Credential::MOST_BCRYPT_COST).then(|| Self::Bcrypt(text.to_owned()))
     }
 
     /// Returns whether it is that of this password. Takes as long as its author chose.
@@ -117,8 +118,6 @@ fn encode(hash: &[u8]) -> String {
 
 const GROUPS: [[usize; 3]; 5] = [[0, 6, 12], [1, 7, 13], [2, 8, 14], [3, 9, 15], [4, 10, 5]];
 const ALPHABET: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-/// About a second on a small machine.
-const MOST_COSTLY: u32 = 14;
 
 #[cfg(test)]
 mod tests {

@@ -114,11 +114,12 @@ async fn the_weights_decide_for_the_others() {
 }
 
 #[tokio::test]
-async fn a_match_that_cannot_be_compiled_is_refused_with_its_route() {
+async fn a_match_that_cannot_be_compiled_leaves_its_requests_to_nobody() {
     let mut variants = variants([1, 0], vec![]).await;
     let broken = MatchValue::Pattern("(".to_owned());
     let broken = found(MatchBy::Header("x-canary".to_owned()), broken, false);
-    let refused = variants.edge.apply([canary_route([0, 1], vec![broken])]);
+    let bad = canary_route([0, 1], vec![broken]);
+    let refused = variants.edge.apply([bad.clone()]);
     assert_eq!(refused.len(), 1);
     assert!(
         refused[0]
@@ -127,4 +128,18 @@ async fn a_match_that_cannot_be_compiled_is_refused_with_its_route() {
         "{refused:?}"
     );
     assert_eq!(variants.with("x-canary", "1").await, "main");
+    // A node that never had a good one does not let a route for any host answer instead.
+    let good = canary_route([1, 0], vec![]);
+    variants.edge.remove(&good);
+    variants.edge.apply([route("*", "/", "main")]);
+    assert_eq!(variants.with("x-canary", "1").await, "main");
+    assert_eq!(variants.edge.apply([bad]), []);
+    let answer = variants.with("x-canary", "1").await;
+    assert!(answer.contains("503"), "{answer}");
+    let problems = variants.edge.edge.problems();
+    assert_eq!(problems[0].code, "RouteUnservable");
+    assert!(problems[0].message.contains("\"(\""), "{problems:?}");
+    variants.edge.apply([good]);
+    assert_eq!(variants.with("x-canary", "1").await, "main");
+    assert_eq!(variants.edge.edge.problems(), []);
 }

@@ -125,7 +125,7 @@ pub(super) const TRAEFIK_TABLE: &[(&str, Loss, &str)] = &[
     (
         "router.priority",
         Loss::Harmless,
-        "the longest path goes first",
+        "it is no whole number; the longest path goes first",
     ),
     (
         "router.rulesyntax",

@@ -99,6 +99,11 @@ impl ForwardAuthSpec {
                 return Err(Wrong::new("forwardAuth", reason));
             }
         };
+        let handed_over = self.response_headers.iter().chain(&self.user_header);
+        if handed_over.into_iter().any(|name| name.0 == "host") {
+            let reason = "Host is what the request was routed by; an answer cannot change it";
+            return Err(Wrong::new("forwardAuth.responseHeaders", reason));
+        }
         let names = |names: Vec<crate::value::HeaderName>| {
             let names = names.into_iter().map(|name| name.0);
             names.collect::<Vec<_>>()

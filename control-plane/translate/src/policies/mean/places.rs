@@ -37,8 +37,12 @@ impl UpstreamTlsSpec {
 }
 
 impl StickySpec {
-    pub(super) fn effect(self) -> Effect {
-        Effect::Sticky(StickyWish {
+    pub(super) fn effect(self) -> Result<Effect, Wrong> {
+        if matches!(self.same_site, Some(SameSiteSpec::None)) && !self.secure {
+            let reason = "browsers take no cookie with sameSite None that is not secure";
+            return Err(Wrong::new("sticky.sameSite", reason));
+        }
+        Ok(Effect::Sticky(StickyWish {
             cookie: self.cookie.map(|name| name.0),
             secure: self.secure,
             http_only: self.http_only.unwrap_or(true),
@@ -53,7 +57,7 @@ impl StickySpec {
             }),
             path: self.path.map_or_else(|| "/".to_owned(), |path| path.0),
             domain: self.domain.map(|domain| domain.0),
-        })
+        }))
     }
 }
 

@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::policies::value::{Addresses, CookieName, Host, HttpUrl, Port, Quantity, RequestPath};
+use crate::policies::value::{
+    Addresses, CookieName, Host, HttpUrl, Location, Port, Quantity, RequestPath,
+};
 use crate::settings::{Text, Timeout};
 use crate::value::{HeaderName, HeaderValue};
 
@@ -85,7 +87,7 @@ pub(in crate::policies) struct ForwardAuthSpec {
     pub(in crate::policies) request_body: Option<Quantity>,
     /// Where clients go that it answers 401; `{url}` in it stands for what they asked for.
     #[schemars(extend("x-default" = "nowhere"))]
-    pub(in crate::policies) sign_in_url: Option<HttpUrl>,
+    pub(in crate::policies) sign_in_url: Option<Location>,
     /// How long it may take.
     #[schemars(extend("x-default" = "30s"))]
     pub(in crate::policies) timeout: Option<Timeout>,

@@ -87,13 +87,23 @@ pub(super) fn forward_auth(spec: &mut Spec<'_>) -> Result<Meaning, Wrong> {
         .then(|| body_bytes(read.max_body_size, spec));
     let tls = read.tls.unwrap_or_default();
     let names = |names: Vec<HeaderName>| names.into_iter().map(|name| name.0).collect();
+    let handed_over = read.auth_response_headers.iter().chain(&read.header_field);
+    if handed_over.into_iter().any(|name| name.0 == HOST) {
+        let how = "an answer does not change the Host that the request was routed by";
+        spec.differs("authResponseHeaders", how, "Leave Host out");
+    }
+    let not_host = |name: &HeaderName| name.0 != HOST;
     let auth = ForwardAuth {
         url: read.address,
         request_headers: names(read.auth_request_headers),
-        response_headers: names(read.auth_response_headers),
+        response_headers: names(
+            (read.auth_response_headers.into_iter())
+                .filter(not_host)
+                .collect(),
+        ),
         response_headers_pattern: read.auth_response_headers_regex.map(|pattern| pattern.0),
         cookies: read.add_auth_cookies_to_response,
-        user_header: read.header_field.map(|name| name.0),
+        user_header: read.header_field.filter(not_host).map(|name| name.0),
         body_bytes,
         response_bytes: (read
             .max_response_body_size
@@ -149,3 +159,4 @@ fn check_url(field: &str, url: &str) -> Result<(), Wrong> {
 /// "Default: traefik."
 const REALM: &str = "traefik";
 const BODY_BYTES: u64 = 1_048_576;
+const HOST: &str = "host";

@@ -13,6 +13,7 @@ use sluice_proto::{Cors, HeaderChange, HeaderOperation, HeaderRules, PolicyActio
 use crate::traefik::kept::{Meaning, Spec, Wrong};
 use crate::traefik::kinds::headers::security::{is_said, response_headers};
 use crate::traefik::value::{HeaderName, HeaderValue, Pattern};
+use crate::value::is_origin;
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -93,7 +94,10 @@ pub(super) fn headers(spec: &mut Spec<'_>) -> Result<Meaning, Wrong> {
 fn cors(read: &HeadersSpec) -> Option<Cors> {
     let texts = |values: &[HeaderValue]| values.iter().map(|value| value.0.clone()).collect();
     let cors = Cors {
-        origins: texts(&read.access_control_allow_origin_list),
+        origins: (read.access_control_allow_origin_list.iter())
+            .map(|origin| origin.0.clone())
+            .filter(|origin| is_permitted(origin))
+            .collect(),
         origin_patterns: (read.access_control_allow_origin_list_regex.iter())
             .map(|pattern| pattern.0.clone())
             .collect(),
@@ -111,6 +115,11 @@ fn cors(read: &HeadersSpec) -> Option<Cors> {
         answer_all_preflights: true,
         ..cors
     })
+}
+
+/// No browser sends another, so nobody is permitted by it.
+fn is_permitted(origin: &str) -> bool {
+    origin == "*" || is_origin(origin)
 }
 
 /// "An empty value removes the header."
@@ -141,6 +150,15 @@ fn hosts(written: Vec<String>) -> Vec<String> {
 }
 
 fn report_differences(read: &HeadersSpec, spec: &mut Spec<'_>) {
+    for (index, origin) in read.access_control_allow_origin_list.iter().enumerate() {
+        if !is_permitted(&origin.0) {
+            spec.differs(
+                &format!("accessControlAllowOriginList[{index}]"),
+                "it is no origin that a browser sends, and permits nobody",
+                "Write such as https://example.com: a scheme, a host, perhaps a port, and nothing else",
+            );
+        }
+    }
     if !read.hosts_proxy_headers.is_empty() {
         spec.differs(
             "hostsProxyHeaders",
