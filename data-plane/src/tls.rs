@@ -88,7 +88,8 @@ pub(crate) async fn accept(
     let start = LazyConfigAcceptor::new(Acceptor::default(), stream)
         .await
         .map_err(|error| failure(&error))?;
-    let host = host(&shared.served, &start.client_hello());
+    let name = server_name(&start.client_hello());
+    let host = host(&shared.served, name.as_deref());
     if host.certificate.is_none() {
         let mut stream = start.io;
         // The client may have gone: there is nobody to tell then.
@@ -103,7 +104,8 @@ pub(crate) async fn accept(
     let handshake = start.into_stream(asking);
     let stream = handshake.await.map_err(|error| failure(&error))?;
     let certificates = stream.get_ref().1.peer_certificates();
-    let _ = shown.set(ClientChain::new(certificates.unwrap_or_default()));
+    let name = name.unwrap_or_default();
+    let _ = shown.set(ClientChain::new(name, certificates.unwrap_or_default()));
     Ok(stream)
 }
 
@@ -115,12 +117,16 @@ fn failure(error: &io::Error) -> HandshakeFailure {
     }
 }
 
-// The name is compared in lower case and without a final dot, as hosts are.
-fn host(served: &ArcSwap<Served>, hello: &ClientHello<'_>) -> HostTls {
-    let name = hello.server_name().map(str::to_ascii_lowercase);
-    let name = name
-        .as_deref()
-        .map(|name| name.strip_suffix('.').unwrap_or(name));
+// In lower case and without a final dot, as hosts are compared.
+fn server_name(hello: &ClientHello<'_>) -> Option<String> {
+    let mut name = hello.server_name()?.to_ascii_lowercase();
+    if name.ends_with('.') {
+        name.pop();
+    }
+    Some(name)
+}
+
+fn host(served: &ArcSwap<Served>, name: Option<&str>) -> HostTls {
     served.load().certificates.lookup(name).clone()
 }
 
@@ -130,7 +136,7 @@ struct Resolver {
 
 impl ResolvesServerCert for Resolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        host(&self.served, &hello).certificate
+        host(&self.served, server_name(&hello).as_deref()).certificate
     }
 }
 

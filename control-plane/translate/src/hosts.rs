@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sluice_proto::{
-    Certificate, CertificateName, Host, HostPattern, ObjectReference, PolicyAction, PolicyName,
-    Route, SettingsName, TlsVersion,
+    Certificate, CertificateName, Host, HostPattern, ObjectReference, PathMatch, PolicyAction,
+    PolicyName, Route, SettingsName, TlsVersion,
 };
 
 use crate::certificates::is_for;
@@ -72,10 +72,16 @@ impl SettledHost {
                 wildcard.client_certificates.clone(),
                 wildcard.tls_minimum_version,
             ),
-            _ => (
-                client_certificates(routes.values(), wanting),
-                tls_minimum_version(pattern, wanting, owner),
-            ),
+            wildcard => {
+                let mut asked_for = client_certificates(routes.values(), wanting);
+                // Paths that no route of the host takes are the wildcard's.
+                if let Some(wildcard) = wildcard.filter(|_| !takes_all_paths(&routes)) {
+                    asked_for.extend(wildcard.client_certificates.iter().cloned());
+                    asked_for.sort();
+                    asked_for.dedup();
+                }
+                (asked_for, tls_minimum_version(pattern, wanting, owner))
+            }
         };
         Some(Self {
             host: Host {
@@ -121,6 +127,15 @@ fn settings(pattern: &HostPattern, wanting: &[&Reading]) -> SettingsName {
     let ruling = wanting.iter().find(|own| own.rules.contains_key(pattern));
     let oldest = ruling.or_else(|| wanting.first());
     oldest.map_or(SettingsName::EDGE, |oldest| oldest.settings.clone())
+}
+
+fn takes_all_paths(routes: &BTreeMap<PathMatch, Arc<Route>>) -> bool {
+    let takes_all = |path: &PathMatch| match path {
+        PathMatch::Default => true,
+        PathMatch::Prefix(prefix) => prefix.is_empty(),
+        PathMatch::Exact(_) => false,
+    };
+    routes.keys().any(takes_all)
 }
 
 /// Returns the lowest version of TLS that clients of a host may speak, as the Ingresses of its owner's namespace have it: no

@@ -8,15 +8,18 @@ use rustls_pki_types::CertificateDer;
 #[derive(Debug, Default)]
 pub(crate) struct ClientChain {
     certificates: Vec<CertificateDer<'static>>,
+    // In lower case and without a final dot; empty if the client has named none.
+    server_name: String,
     // By the policy: a connection has many requests, and a signature is not checked for each.
     found: RefCell<Vec<(u64, bool)>>,
 }
 
 impl ClientChain {
-    pub(crate) fn new(certificates: &[CertificateDer<'_>]) -> Self {
+    pub(crate) fn new(server_name: String, certificates: &[CertificateDer<'_>]) -> Self {
         let certificates = certificates.iter().map(|der| der.clone().into_owned());
         Self {
             certificates: certificates.collect(),
+            server_name,
             found: RefCell::default(),
         }
     }
@@ -24,6 +27,11 @@ impl ClientChain {
     /// Returns the certificates, the leaf first.
     pub(crate) fn certificates(&self) -> &[CertificateDer<'static>] {
         &self.certificates
+    }
+
+    /// Returns whether the client was asked on behalf of this host.
+    pub(crate) fn is_for(&self, host: &str) -> bool {
+        self.server_name == host
     }
 
     /// Returns what the policy of this id has found, now or earlier.

@@ -69,10 +69,15 @@ impl ClientCertificate {
             None if asked.connection.scheme() == Scheme::Https => return Err(Cause::Misdirected),
             None => &[],
         };
+        // On a connection of its own it may show another: browsers share one among hosts.
+        let refusal = |cause| match presented.get() {
+            Some(chain) if !chain.is_for(asked.host) => Err(Cause::Misdirected),
+            _ => Err(cause),
+        };
         let Some((leaf, intermediates)) = chain.split_first() else {
             return match self.optional {
                 true => Ok(()),
-                false => Err(Cause::ClientCertificateMissing),
+                false => refusal(Cause::ClientCertificateMissing),
             };
         };
         let is_right = |verifier: &Arc<dyn ClientCertVerifier>| {
@@ -82,7 +87,7 @@ impl ClientCertificate {
         if let (Some(verifier), Some(presented)) = (&self.verifier, presented.get())
             && !presented.found_by(self.id, || is_right(verifier))
         {
-            return Err(Cause::ClientCertificateWrong);
+            return refusal(Cause::ClientCertificateWrong);
         }
         if self.forwarded
             && let Ok(value) = HeaderValue::try_from(header(chain))

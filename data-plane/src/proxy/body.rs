@@ -34,8 +34,8 @@ pub(crate) struct Reading {
     received: Rc<ReceivedBody>,
     // 0 until it begins.
     number: u32,
-    pieces: usize,
     bytes: u64,
+    trailers: bool,
 }
 
 /// Why a client's body cannot be read before it is sent on.
@@ -137,8 +137,8 @@ impl Reading {
         Self {
             received: Rc::clone(received),
             number: 0,
-            pieces: 0,
             bytes: 0,
+            trailers: false,
         }
     }
 
@@ -150,12 +150,12 @@ impl Reading {
         if !received.is_current(self.number) {
             return Poll::Ready(Some(Err(BodyFailure::ReadAnew)));
         }
-        let polled = match received.kept(self.pieces) {
+        let polled = match received.kept(self.bytes, self.trailers) {
             Some(frame) => Poll::Ready(Some(Ok(frame))),
             None => received.poll_frame(cx),
         };
         if let Poll::Ready(Some(Ok(frame))) = &polled {
-            self.pieces += 1;
+            self.trailers |= frame.is_trailers();
             self.bytes += length(frame);
         }
         polled
@@ -181,7 +181,8 @@ impl Body for RequestBody {
             Self::Empty => true,
             Self::Streamed(reading) => {
                 let received = &reading.received;
-                received.has_ended() && received.kept(reading.pieces).is_none()
+                let kept = received.kept(reading.bytes, reading.trailers);
+                received.has_ended() && kept.is_none()
             }
         }
     }

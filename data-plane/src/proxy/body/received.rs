@@ -133,9 +133,9 @@ impl ReceivedBody {
         self.reading.get() == reading
     }
 
-    /// Returns a piece that has come before.
-    pub(super) fn kept(&self, place: usize) -> Option<Frame<Bytes>> {
-        self.kept.borrow().as_ref()?.get(place)
+    /// Returns what has come before, after so many bytes and perhaps the trailers.
+    pub(super) fn kept(&self, bytes: u64, trailers_read: bool) -> Option<Frame<Bytes>> {
+        self.kept.borrow().as_ref()?.after(bytes, trailers_read)
     }
 
     pub(super) fn keeps_trailers(&self) -> bool {

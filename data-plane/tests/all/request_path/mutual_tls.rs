@@ -185,6 +185,28 @@ async fn a_connection_for_another_host_is_misdirected() {
 }
 
 #[tokio::test]
+async fn who_was_asked_for_another_host_may_show_another_certificate_on_a_new_connection() {
+    let mut bank = bank(|_| {}).await;
+    let policy = policy(&bank.authority, |_| {});
+    bank.edge.apply([
+        asking_host("vault.example", &policy),
+        guarded("vault.example", &policy),
+    ]);
+    let right = bank.authority.issue("ada");
+    let wrong = Authority::new("others").issue("ada");
+    for (identity, own, shared) in [
+        (Some(&right), 200, 200),
+        (Some(&wrong), 403, 421),
+        (None, 403, 421),
+    ] {
+        let answer = bank.ask("vault.example", "vault.example", identity).await;
+        assert_eq!(answer.status, own);
+        let answer = bank.ask("bank.example", "vault.example", identity).await;
+        assert_eq!(answer.status, shared);
+    }
+}
+
+#[tokio::test]
 async fn no_session_leads_around_it() {
     let bank = bank(|_| {}).await;
     let right = bank.authority.issue("ada");
