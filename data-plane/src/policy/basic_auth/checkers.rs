@@ -1,12 +1,14 @@
 //! The threads that check passwords, so that no core ever does, and what they have found.
 //!
 //! Whoever floods an edge with wrong passwords must not keep others from it: each client has a few checks under way, each
-//! policy some more, and more than that is answered at once.
+//! policy some more, and more than that is answered at once. Policies take turns, so that one that is flooded does not keep
+//! the others waiting.
+
+mod queue;
 
 use std::collections::HashMap;
 use std::io;
-use std::net::IpAddr;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -15,9 +17,11 @@ use quick_cache::sync::Cache;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::policy::basic_auth::checkers::queue::Queue;
+
 /// The threads that check passwords. They end when the last one who could ask has.
 pub(crate) struct Checkers {
-    jobs: SyncSender<Job>,
+    jobs: Arc<Queue<Job>>,
 }
 
 /// There is too much to check already.
@@ -55,15 +59,18 @@ impl Checkers {
 
     /// Starts so many threads.
     pub(crate) fn start(threads: usize) -> io::Result<Self> {
-        let (jobs, receiver) = sync_channel(MOST_WAITING);
-        let receiver = Arc::new(Mutex::new(receiver));
+        let jobs = Arc::new(Queue::new(MOST_WAITING));
+        // Dropped, it ends those that run already.
+        let checkers = Self {
+            jobs: Arc::clone(&jobs),
+        };
         for index in 0..threads {
-            let receiver = Arc::clone(&receiver);
+            let jobs = Arc::clone(&jobs);
             thread::Builder::new()
                 .name(format!("{}-{index}", Self::THREAD))
-                .spawn(move || work(&receiver))?;
+                .spawn(move || work(&jobs))?;
         }
-        Ok(Self { jobs })
+        Ok(checkers)
     }
 
     /// Has a password checked.
@@ -79,9 +86,10 @@ impl Checkers {
         let under_way = UnderWay::begin(remembered, client).ok_or(Busy)?;
         let (answer, answered) = oneshot::channel();
         let check = Box::new(move || check(&password));
-        self.jobs
-            .try_send(Job { check, answer })
-            .map_err(|_| Busy)?;
+        let policy = Arc::as_ptr(remembered).addr();
+        if !self.jobs.push(policy, Job { check, answer }) {
+            return Err(Busy);
+        }
         let right = answered.await.map_err(|_| Busy)?;
         remembered.found.insert(
             entry,
@@ -95,12 +103,14 @@ impl Checkers {
     }
 }
 
-fn work(jobs: &Mutex<Receiver<Job>>) {
-    loop {
-        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { check, answer }) = job else {
-            return;
-        };
+impl Drop for Checkers {
+    fn drop(&mut self) {
+        self.jobs.close();
+    }
+}
+
+fn work(jobs: &Queue<Job>) {
+    while let Some(Job { check, answer }) = jobs.pop() {
         // Whoever asked may have gone away meanwhile.
         if !answer.is_closed() {
             let _ = answer.send(check());
@@ -138,6 +148,7 @@ impl Default for Remembered {
 
 impl UnderWay {
     fn begin(remembered: &Arc<Remembered>, client: IpAddr) -> Option<Self> {
+        let client = network(client);
         let mut counts = lock(&remembered.under_way);
         let all: usize = counts.values().sum();
         let own = counts.get(&client).copied().unwrap_or_default();
@@ -160,6 +171,14 @@ impl Drop for UnderWay {
             Some(count) if *count > 1 => *count -= 1,
             _ => drop(counts.remove(&self.client)),
         }
+    }
+}
+
+/// Returns what one client may have all of: of an IPv6 address 64 bits.
+fn network(client: IpAddr) -> IpAddr {
+    match client {
+        IpAddr::V4(_) => client,
+        IpAddr::V6(own) => Ipv6Addr::from_bits(own.to_bits() & !u128::from(u64::MAX)).into(),
     }
 }
 

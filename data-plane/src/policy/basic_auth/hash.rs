@@ -36,6 +36,11 @@ impl Hash {
         (parts.get_cost() <= Credential::MOST_BCRYPT_COST).then(|| Self::Bcrypt(text.to_owned()))
     }
 
+    /// Returns whether it is computed within microseconds.
+    pub(super) const fn is_cheap(&self) -> bool {
+        matches!(self, Self::Sha1(_))
+    }
+
     /// Returns whether it is that of this password. Takes as long as its author chose.
     pub(super) fn is_of(&self, password: &[u8]) -> bool {
         match self {
