@@ -88,7 +88,11 @@ impl Report {
         let translation = translate(&objects, &options);
         let mut notes = notes::notes(parsed, &known, &objects, adopted);
         let mut problems = parsed.problems.clone();
-        for problem in translation.problems.iter() {
+        // A Policy is checked whether or not the input has who names it.
+        let of_policies = objects.problems_of_policies();
+        let of_policies =
+            of_policies.filter(|own| translation.problems.binary_search(own).is_err());
+        for problem in translation.problems.iter().chain(of_policies) {
             match known.judge(problem) {
                 Ok(()) => {
                     let location = parsed.location(&problem.object, &problem.field);

@@ -15,7 +15,7 @@ use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
-use sluice_proto::ObjectReference;
+use sluice_proto::{ObjectReference, Problem};
 
 use crate::class::{Classes, Served};
 use crate::custom::{Custom, CustomKind, PolicyKind, SettingsKind};
@@ -283,6 +283,11 @@ impl Objects {
 
     pub(crate) fn policy(&self, namespace: &str, name: &str) -> Option<&policies::Kept> {
         self.policies.find(namespace, name)
+    }
+
+    /// Returns what is wrong with Policies, as far as each says so itself, whoever names them.
+    pub fn problems_of_policies(&self) -> impl Iterator<Item = &Problem> {
+        self.policies.values().flat_map(|kept| &kept.problems)
     }
 
     /// Returns the same of the objects that mean this.

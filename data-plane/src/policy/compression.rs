@@ -65,9 +65,14 @@ impl Compression {
             return;
         }
         depend_on_accept_encoding(response.headers_mut());
-        let Some(encoding) = choice.encoding.filter(|_| !passed.is_head) else {
+        let Some(encoding) = choice.encoding else {
             return;
         };
+        if passed.is_head {
+            // RFC 9110, section 8.6: no Content-Length "unless its field value equals" that of the same request by GET.
+            response.headers_mut().remove(CONTENT_LENGTH);
+            return;
+        }
         if length.is_none() && response.body_mut().ends_within(least).await {
             return;
         }

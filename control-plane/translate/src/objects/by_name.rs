@@ -42,6 +42,10 @@ impl<T> ByName<T> {
     }
 
     /// Returns the namespace and name of each, sorted.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
+        self.0.values().flat_map(BTreeMap::values)
+    }
+
     pub(crate) fn names(&self) -> impl Iterator<Item = (&String, &String)> {
         let namespaces = self.0.iter();
         namespaces.flat_map(|(namespace, names)| names.keys().map(move |name| (namespace, name)))

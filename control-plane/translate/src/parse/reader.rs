@@ -99,6 +99,13 @@ impl Reader {
                 "it does not say what it is; it is passed over".to_owned(),
                 "Give it apiVersion and kind",
             ),
+            (version, kind) if version.starts_with("ingress.sluice.dev/") => self.problem(
+                Some(reference),
+                ProblemCode::DocumentMalformed,
+                (self.line, "kind".to_owned()),
+                format!("this version of Sluice knows no {kind} of {version}; it is passed over"),
+                "Write Policy or Settings, of ingress.sluice.dev/v1alpha1",
+            ),
             (version, kind) => self.problem(
                 Some(reference),
                 ProblemCode::KindIgnored,

@@ -16,6 +16,10 @@ use crate::value::{HeaderName, HeaderValue, Pattern, Range, is_http_url, is_orig
 #[derive(Clone, Copy)]
 pub(super) struct Quantity(pub(super) std::num::NonZeroU64);
 
+/// A number of bytes that are kept for each request while it is answered: many at once must fit into a node.
+#[derive(Clone, Copy)]
+pub(super) struct KeptQuantity(pub(super) u64);
+
 /// A whole number in 0 to 100.
 #[derive(Clone, Copy)]
 pub(super) struct Percent(pub(super) u32);
@@ -96,6 +100,18 @@ impl<'de> Deserialize<'de> for Percent {
         let number = u32::deserialize(deserializer).map_err(|_| D::Error::custom(what))?;
         let within = (number <= 100).then_some(Self(number));
         within.ok_or_else(|| D::Error::custom(what))
+    }
+}
+
+impl<'de> Deserialize<'de> for KeptQuantity {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Quantity(bytes) = Quantity::deserialize(deserializer)?;
+        if bytes.get() > MOST_KEPT {
+            return Err(D::Error::custom(
+                "it is more than 64Mi, which would be kept for each request",
+            ));
+        }
+        Ok(Self(bytes.get()))
     }
 }
 
@@ -275,6 +291,11 @@ described!(Quantity, {
     "pattern": "^[0-9]+(k|M|G|Ki|Mi|Gi)?$",
     "x-value": "a number of bytes from 1, such as 1048576, 512Ki or 10Mi",
 });
+described!(KeptQuantity, {
+    "x-kubernetes-int-or-string": true,
+    "pattern": "^[0-9]+(k|M|G|Ki|Mi|Gi)?$",
+    "x-value": "a number of bytes from 1, such as 1048576, 512Ki or 10Mi; at most 64Mi",
+});
 described!(Percent, {
     "type": "integer", "minimum": 0, "maximum": 100, "x-value": "a whole number, 0 to 100",
 });
@@ -371,6 +392,8 @@ fn bytes(text: &str) -> Option<u64> {
     let (_, scale) = UNITS.iter().find(|(name, _)| *name == unit)?;
     number.parse::<u64>().ok()?.checked_mul(*scale)
 }
+
+const MOST_KEPT: u64 = 64 << 20;
 
 /// Those of Kubernetes' quantities.
 const UNITS: [(&str, u64); 7] = [

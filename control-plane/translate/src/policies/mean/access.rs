@@ -115,7 +115,7 @@ impl ForwardAuthSpec {
             response_headers_pattern: None,
             cookies: self.cookies.into_iter().map(|cookie| cookie.0).collect(),
             user_header: self.user_header.map(|name| name.0),
-            body_bytes: self.request_body.map(|bytes| bytes.0.get()),
+            body_bytes: self.request_body.map(|bytes| bytes.0),
             response_bytes: ForwardAuth::RESPONSE_BYTES,
             keep_location: false,
             keep_method: false,

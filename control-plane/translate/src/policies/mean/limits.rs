@@ -69,7 +69,7 @@ impl RetrySpec {
             statuses: self.statuses.into_iter().map(|range| range.0).collect(),
             non_idempotent: self.non_idempotent,
             on_network_errors: true,
-            body_bytes: self.request_body.map_or(KEPT_BYTES, |bytes| bytes.0.get()),
+            body_bytes: self.request_body.map_or(KEPT_BYTES, |bytes| bytes.0),
         };
         said.does("retry", PolicyAction::Retry(retry))
     }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::policies::value::{
-    Addresses, CookieName, Host, HttpUrl, Location, Port, Quantity, RequestPath,
+    Addresses, CookieName, Host, HttpUrl, KeptQuantity, Location, Port, RequestPath,
 };
 use crate::settings::{Text, Timeout};
 use crate::value::{HeaderName, HeaderValue};
@@ -84,7 +84,7 @@ pub(in crate::policies) struct ForwardAuthSpec {
     pub(in crate::policies) user_header: Option<HeaderName>,
     /// How much of a request's body it gets at most: a larger one is refused.
     #[schemars(extend("x-default" = "no body"))]
-    pub(in crate::policies) request_body: Option<Quantity>,
+    pub(in crate::policies) request_body: Option<KeptQuantity>,
     /// Where clients go that it answers 401; `{url}` in it stands for what they asked for.
     #[schemars(extend("x-default" = "nowhere"))]
     pub(in crate::policies) sign_in_url: Option<Location>,

@@ -118,7 +118,7 @@ pub(in crate::policies) struct CompressionSpec {
     #[schemars(extend("x-default" = "br, zstd, gzip"), length(min = 1, max = 3))]
     pub(in crate::policies) encodings: Option<Vec<EncodingSpec>>,
     /// If there are some, only these media types are compressed.
-    #[schemars(extend("x-default" = "all but text/event-stream"), length(max = 128))]
+    #[schemars(extend("x-default" = "texts, scripts, JSON, XML, SVG, WebAssembly; all but text/event-stream, where excludedTypes says something"), length(max = 128))]
     pub(in crate::policies) types: Vec<MediaType>,
     /// Media types that are not.
     #[schemars(extend("x-default" = "none"), length(max = 128))]

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::policies::value::{By, Quantity, Statuses};
+use crate::policies::value::{By, KeptQuantity, Quantity, Statuses};
 use crate::settings::{Number, Timeout};
 
 #[derive(Deserialize, JsonSchema)]
@@ -67,7 +67,7 @@ pub(in crate::policies) struct RetrySpec {
     pub(in crate::policies) non_idempotent: bool,
     /// Requests with larger bodies are not tried again.
     #[schemars(extend("x-default" = "2Mi"))]
-    pub(in crate::policies) request_body: Option<Quantity>,
+    pub(in crate::policies) request_body: Option<KeptQuantity>,
 }
 
 #[derive(Default, Deserialize, JsonSchema)]

@@ -306,7 +306,8 @@ async fn the_answer_to_head_says_what_it_depends_on_and_is_not_compressed() {
     let edge = compressing(&web, plain());
     let answer = ask_once(&edge, "HEAD", &[("accept-encoding", "gzip")]).await;
     assert_eq!(answer.header("content-encoding"), "");
-    assert_eq!(answer.header("content-length"), "1000");
+    // The length of what is not compressed is not that of GET.
+    assert_eq!(answer.header("content-length"), "");
     assert_eq!(answer.header("vary"), "Accept-Encoding");
     assert_eq!(answer.length, 0);
 }
