@@ -88,7 +88,7 @@ fn check(hash: &str) -> Result<(), &'static str> {
     let bcrypt = ["$2a$", "$2b$", "$2x$", "$2y$"]
         .iter()
         .find_map(|version| hash.strip_prefix(version));
-    let (cost, rest) = bcrypt
+    let (cost, _) = bcrypt
         .and_then(|rest| rest.split_once('$'))
         .filter(|(cost, rest)| cost.len() == 2 && rest.len() == 53 && crypt(rest))
         .ok_or(UNKNOWN)?;

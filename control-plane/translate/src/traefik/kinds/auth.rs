@@ -73,7 +73,7 @@ pub(super) fn basic_auth(spec: &mut Spec<'_>) -> Result<Meaning, Wrong> {
 }
 
 pub(super) fn forward_auth(spec: &mut Spec<'_>) -> Result<Meaning, Wrong> {
-    let read: ForwardAuthSpec = spec.read()?;
+    let mut read: ForwardAuthSpec = spec.read()?;
     check_url("address", &read.address)?;
     if read.trust_forward_header {
         spec.differs(
@@ -85,25 +85,16 @@ pub(super) fn forward_auth(spec: &mut Spec<'_>) -> Result<Meaning, Wrong> {
     let body_bytes = read
         .forward_body
         .then(|| body_bytes(read.max_body_size, spec));
+    let answered = without_host(&mut read, spec);
     let tls = read.tls.unwrap_or_default();
     let names = |names: Vec<HeaderName>| names.into_iter().map(|name| name.0).collect();
-    let handed_over = read.auth_response_headers.iter().chain(&read.header_field);
-    if handed_over.into_iter().any(|name| name.0 == HOST) {
-        let how = "an answer does not change the Host that the request was routed by";
-        spec.differs("authResponseHeaders", how, "Leave Host out");
-    }
-    let not_host = |name: &HeaderName| name.0 != HOST;
     let auth = ForwardAuth {
         url: read.address,
         request_headers: names(read.auth_request_headers),
-        response_headers: names(
-            (read.auth_response_headers.into_iter())
-                .filter(not_host)
-                .collect(),
-        ),
+        response_headers: answered,
         response_headers_pattern: read.auth_response_headers_regex.map(|pattern| pattern.0),
         cookies: read.add_auth_cookies_to_response,
-        user_header: read.header_field.filter(not_host).map(|name| name.0),
+        user_header: read.header_field.map(|name| name.0),
         body_bytes,
         response_bytes: (read
             .max_response_body_size
@@ -134,6 +125,20 @@ pub(super) fn forward_auth(spec: &mut Spec<'_>) -> Result<Meaning, Wrong> {
             ..NamedSecrets::default()
         },
     })))
+}
+
+/// Returns the headers of an answer that the backend gets, Host is none of them.
+fn without_host(read: &mut ForwardAuthSpec, spec: &mut Spec<'_>) -> Vec<String> {
+    let written = std::mem::take(&mut read.auth_response_headers);
+    let (host, others): (Vec<_>, Vec<_>) = (written.into_iter())
+        .map(|name| name.0)
+        .partition(|name| name == HOST);
+    let is_host = |name: &mut HeaderName| name.0 == HOST;
+    if read.header_field.take_if(is_host).is_some() || !host.is_empty() {
+        let how = "an answer does not change the Host that the request was routed by";
+        spec.differs("authResponseHeaders", how, "Leave Host out");
+    }
+    others
 }
 
 /// Returns how many bytes of a request the service gets at most. Any number of them would fill any memory.
