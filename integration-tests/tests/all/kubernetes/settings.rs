@@ -17,7 +17,7 @@ fn classes_have_settings_of_their_own_as_soon_as_there_are_any() {
     let mut system = System::start().unwrap();
     let outcome = system.run(async |system| {
         let _pods = shop(system, "shop", &["api"], 2).await?;
-        // Without the definition everything is served, and nothing is reported but who refers to it.
+        // Without the definition everything is served but what refers to it: Settings that are not there might name Policies.
         let cluster = system.cluster();
         cluster.kubectl(&["delete", "crd", DEFINITION])?;
         system.kill_control_plane()?;
@@ -27,10 +27,13 @@ fn classes_have_settings_of_their_own_as_soon_as_there_are_any() {
         cluster.apply(&ingress("shop", "public", "public.example.com", "api"))?;
         let inside = ingress("shop", "inside", "inside.example.com", "api");
         cluster.apply(&inside.replace("ingressClassName: sluice", "ingressClassName: internal"))?;
-        for host in ["public.example.com", "inside.example.com"] {
-            system.wait_until_served(host, "/", "api-").await?;
-            wait_until_client_is(host, false).await?;
-        }
+        system
+            .wait_until_served("public.example.com", "/", "api-")
+            .await?;
+        wait_until_client_is("public.example.com", false).await?;
+        system
+            .wait_until_refused("inside.example.com", "/", 503)
+            .await?;
         system
             .wait_for_event("default", "internal", "SettingsMissing")
             .await?;
@@ -78,8 +81,10 @@ fn classes_have_settings_of_their_own_as_soon_as_there_are_any() {
 
         // With the definition go the objects.
         cluster.kubectl(&["delete", "crd", DEFINITION])?;
-        wait_until_client_is("inside.example.com", false).await?;
-        wait_until_client_is("public.example.com", false).await
+        wait_until_client_is("public.example.com", false).await?;
+        system
+            .wait_until_refused("inside.example.com", "/", 503)
+            .await
     });
     outcome.unwrap();
 }
