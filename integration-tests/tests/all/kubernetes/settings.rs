@@ -59,25 +59,7 @@ fn classes_have_settings_of_their_own_as_soon_as_there_are_any() {
         wait_until_client_is("inside.example.com", false).await?;
         wait_until_client_is("public.example.com", true).await?;
 
-        // What the API server cannot see is reported, and costs that field alone.
-        let broken =
-            "trustedProxies: { ranges: [0.0.0.0/0], sets: [fastly] }\n  limits: { connections: 1 }";
-        cluster.apply(&settings("internal", broken))?;
-        for reason in ["TrustedSetUnknown", "SettingsFieldIgnored"] {
-            let event = system.wait_for_event("default", "internal", reason).await?;
-            ensure!(
-                event.to_lowercase().contains("settings/internal"),
-                "{event}"
-            );
-        }
-        let broken = "trustedProxies: { ranges: [0.0.0.0/0] }\n  status: { addresses: [Edge_1] }";
-        cluster.apply(&settings("edge", broken))?;
-        let event = system
-            .wait_for_event("default", "edge", "SettingsFieldInvalid")
-            .await?;
-        ensure!(event.contains("Edge_1"), "{event}");
-        wait_until_client_is("inside.example.com", true).await?;
-        wait_until_client_is("public.example.com", true).await?;
+        broken_fields(system).await?;
 
         // With the definition go the objects.
         cluster.kubectl(&["delete", "crd", DEFINITION])?;
@@ -87,6 +69,29 @@ fn classes_have_settings_of_their_own_as_soon_as_there_are_any() {
             .await
     });
     outcome.unwrap();
+}
+
+/// What the API server cannot see is reported, and costs that field alone.
+async fn broken_fields(system: &System) -> anyhow::Result<()> {
+    let cluster = system.cluster();
+    let broken =
+        "trustedProxies: { ranges: [0.0.0.0/0], sets: [fastly] }\n  limits: { connections: 1 }";
+    cluster.apply(&settings("internal", broken))?;
+    for reason in ["TrustedSetUnknown", "SettingsFieldIgnored"] {
+        let event = system.wait_for_event("default", "internal", reason).await?;
+        ensure!(
+            event.to_lowercase().contains("settings/internal"),
+            "{event}"
+        );
+    }
+    let broken = "trustedProxies: { ranges: [0.0.0.0/0] }\n  status: { addresses: [Edge_1] }";
+    cluster.apply(&settings("edge", broken))?;
+    let event = system
+        .wait_for_event("default", "edge", "SettingsFieldInvalid")
+        .await?;
+    ensure!(event.contains("Edge_1"), "{event}");
+    wait_until_client_is("inside.example.com", true).await?;
+    wait_until_client_is("public.example.com", true).await
 }
 
 #[test]
