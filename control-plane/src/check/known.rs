@@ -71,6 +71,11 @@ impl Known {
     /// Returns whether the input can tell that this is a problem, or else the note that says that it cannot.
     pub(super) fn judge(&self, problem: &Problem) -> Result<(), Note> {
         let is = |code: ProblemCode| problem.code == code.to_string();
+        if is_of_policy(problem)
+            && (is(ProblemCode::SecretMissing) || is(ProblemCode::ServiceMissing))
+        {
+            return Ok(());
+        }
         let (is_known, code, message) = if is(ProblemCode::ServiceMissing) {
             (
                 self.services,
@@ -142,3 +147,13 @@ impl Known {
 const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 const KUBERNETES: &str = "endpointslice-controller.k8s.io";
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
+
+/// Returns whether a policy lacks something: then nobody could tell from the paths that the input shows what guards them.
+fn is_of_policy(problem: &Problem) -> bool {
+    let of_annotation = problem.field.starts_with("metadata.annotations");
+    match problem.object.kind.as_str() {
+        "Ingress" | "Service" => of_annotation,
+        "Policy" | "Middleware" | "ServersTransport" | "TLSOption" => true,
+        _ => false,
+    }
+}

@@ -50,6 +50,8 @@ pub(super) struct ServedPath {
     pub(super) unavailable: Option<String>,
     /// The policies of its requests, in the order in which they run.
     pub(super) policies: Vec<String>,
+    /// The cookie by which clients come back to their endpoint.
+    pub(super) sticky: Option<String>,
     pub(super) backends: Vec<ServedBackend>,
 }
 
@@ -59,6 +61,10 @@ pub(super) struct ServedBackend {
     pub(super) weight: u32,
     /// Who answers; `None` if the input does not tell.
     pub(super) answers: Option<String>,
+    /// How its endpoints are spoken to by TLS; `None` for in clear, or if the input does not tell.
+    pub(super) tls: Option<String>,
+    /// Requests that it gets whatever the weights.
+    pub(super) matches: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]

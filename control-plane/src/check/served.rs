@@ -4,7 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use sluice_proto::{HostPattern, Precedence, Resource, Route, RouteAction};
+use sluice_proto::{
+    HostPattern, MatchBy, MatchValue, Precedence, RequestMatch, Resource, Route, RouteAction,
+    UpstreamTls, WeightedBackend,
+};
 use sluice_translate::ProblemCode;
 
 use crate::check::known::Known;
@@ -54,8 +57,8 @@ impl Served<'_> {
         let backends = self.resources.backends(route);
         let unavailable = self.unavailable(route, &backends);
         let backends = match &route.action {
-            RouteAction::Backends(_) => (backends.iter())
-                .map(|backend| self.backend(backend))
+            RouteAction::Backends(weighted) => (backends.iter().zip(weighted))
+                .map(|(backend, weighted)| self.backend(backend, weighted))
                 .collect(),
             RouteAction::Unavailable(_) if unavailable.is_some() => Vec::new(),
             RouteAction::Unavailable(_) => self.written_backend(route).into_iter().collect(),
@@ -68,6 +71,7 @@ impl Served<'_> {
             location: self.parsed.location(&route.ingress, &route.field),
             unavailable,
             policies: route.policies.iter().map(ToString::to_string).collect(),
+            sticky: route.sticky.as_ref().map(|sticky| sticky.cookie.clone()),
             backends,
         }
     }
@@ -90,11 +94,14 @@ impl Served<'_> {
         is_out.then(|| ProblemCode::NoEndpoints.to_string())
     }
 
-    fn backend(&self, backend: &ExplainedBackend<'_>) -> ServedBackend {
+    fn backend(&self, backend: &ExplainedBackend<'_>, weighted: &WeightedBackend) -> ServedBackend {
+        let tls = self.resources.backend_tls(&weighted.backend);
         ServedBackend {
             name: backend.shown.name.clone(),
             weight: backend.shown.weight,
             answers: self.is_known(backend).then(|| backend.who()),
+            tls: tls.map(of_tls),
+            matches: weighted.matches.iter().map(of_match).collect(),
         }
     }
 
@@ -105,6 +112,8 @@ impl Served<'_> {
             name,
             weight: 1,
             answers: None,
+            tls: None,
+            matches: Vec::new(),
         })
     }
 
@@ -116,4 +125,26 @@ impl Served<'_> {
             || service
                 .is_some_and(|(namespace, name)| self.known.are_endpoints_known(namespace, name))
     }
+}
+
+fn of_tls(tls: &UpstreamTls) -> String {
+    let name = tls.server_name.as_deref().unwrap_or("their Service");
+    match tls.authorities.len() {
+        _ if tls.insecure => "any certificate will do".to_owned(),
+        0 => format!("a certificate for {name} of a public authority"),
+        _ => format!("a certificate for {name} of the authorities that are named"),
+    }
+}
+
+fn of_match(found: &RequestMatch) -> String {
+    let (what, name) = match &found.by {
+        MatchBy::Header(name) => ("header", name),
+        MatchBy::Cookie(name) => ("cookie", name),
+    };
+    let value = match &found.value {
+        MatchValue::Exact(value) => format!("{value:?}"),
+        MatchValue::Pattern(pattern) => format!("what matches {pattern:?}"),
+    };
+    let but_not = if found.excludes { "never " } else { "" };
+    format!("{but_not}with the {what} {name} {value}")
 }

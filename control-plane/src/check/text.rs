@@ -51,6 +51,18 @@ fn host(out: &mut String, host: &ServedHost) {
         for policy in &served.policies {
             line(out, &format!("    by {policy}"));
         }
+        if let Some(cookie) = &served.sticky {
+            line(out, &format!("    sticky by the cookie {cookie}"));
+        }
+        for backend in &served.backends {
+            let name = &backend.name;
+            if let Some(tls) = &backend.tls {
+                line(out, &format!("    {name} over TLS: {tls}"));
+            }
+            for found in &backend.matches {
+                line(out, &format!("    {name} for requests {found}"));
+            }
+        }
     }
 }
 

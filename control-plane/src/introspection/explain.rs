@@ -6,7 +6,7 @@
 use sluice_proto::{
     BackendName, BackendTarget, Certificate, CertificateName, Endpoint, EndpointState, HostPattern,
     Kind, MissingCertificate, Resource, ResourceKey, Route, RouteAction, Settings, SettingsName,
-    WeightedBackend, wire,
+    UpstreamTls, WeightedBackend, wire,
 };
 use sluice_routing::{Candidate, RouteTable};
 use sluice_translate::Translation;
@@ -153,6 +153,14 @@ impl<'a> Resources<'a> {
             .iter()
             .map(|weighted| self.backend(weighted))
             .collect()
+    }
+
+    /// Returns how the endpoints of a backend are spoken to by TLS, if they are.
+    pub(crate) fn backend_tls(&self, name: &BackendName) -> Option<&'a UpstreamTls> {
+        match self.find(Kind::Backend, name.as_arc()) {
+            Some(Resource::Backend(backend)) => backend.tls.as_ref(),
+            _ => None,
+        }
     }
 
     fn backend(&self, weighted: &WeightedBackend) -> ExplainedBackend<'a> {
