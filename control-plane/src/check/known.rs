@@ -94,24 +94,6 @@ impl Known {
                 NoteCode::PoliciesNotChecked,
                 "there are no Policies in the input: those that Ingresses name are not checked",
             )
-        } else if is(ProblemCode::MiddlewareMissing) {
-            (
-                self.middlewares,
-                NoteCode::MiddlewaresNotChecked,
-                "there are no Middlewares in the input: those that Ingresses and Services name are not checked",
-            )
-        } else if is(ProblemCode::TraefikObjectMissing) {
-            let is_transport = problem.object.kind == "Service";
-            (
-                if is_transport {
-                    self.transports
-                } else {
-                    self.tls_options
-                },
-                NoteCode::TraefikObjectsNotChecked,
-                "there are no ServersTransports or TLSOptions in the input: those that Services and Ingresses name are not \
-                 checked",
-            )
         } else if is(ProblemCode::SecretMissing) {
             (
                 self.certificates,
@@ -128,13 +110,28 @@ impl Known {
                 "there is no EndpointSlice in the input that Kubernetes wrote: whether pods are ready is not checked",
             )
         } else {
-            return Ok(());
+            return self.judge_of_traefik(problem);
         };
-        if is_known {
-            Ok(())
-        } else {
-            Err(Note::new(code, message))
+        verdict(is_known, code, message)
+    }
+
+    fn judge_of_traefik(&self, problem: &Problem) -> Result<(), Note> {
+        let is = |code: ProblemCode| problem.code == code.to_string();
+        if is(ProblemCode::MiddlewareMissing) {
+            let message = "there are no Middlewares in the input: those that Ingresses and Services name are not checked";
+            return verdict(self.middlewares, NoteCode::MiddlewaresNotChecked, message);
         }
+        if is(ProblemCode::TraefikObjectMissing) {
+            let is_known = if problem.object.kind == "Service" {
+                self.transports
+            } else {
+                self.tls_options
+            };
+            let message = "there are no ServersTransports or TLSOptions in the input: those that Services and Ingresses name \
+                           are not checked";
+            return verdict(is_known, NoteCode::TraefikObjectsNotChecked, message);
+        }
+        Ok(())
     }
 
     /// Returns whether it is known which endpoints a Service has.
@@ -147,6 +144,14 @@ impl Known {
 const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 const KUBERNETES: &str = "endpointslice-controller.k8s.io";
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
+
+fn verdict(is_known: bool, code: NoteCode, message: &str) -> Result<(), Note> {
+    if is_known {
+        Ok(())
+    } else {
+        Err(Note::new(code, message))
+    }
+}
 
 /// Returns whether a policy lacks something: then nobody could tell from the paths that the input shows what guards them.
 fn is_of_policy(problem: &Problem) -> bool {

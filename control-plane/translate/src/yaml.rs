@@ -32,9 +32,7 @@ pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<(T, Vec<String>), 
         Err(error) => Err(Unreadable {
             line: line(&error),
             field: field_text(field),
-            reason: DefaultMessageFormatter
-                .format_message(error.without_snippet())
-                .replace(char::is_control, " "),
+            reason: reason(&error),
         }),
     }
 }
@@ -62,6 +60,16 @@ pub(crate) fn read_value<T: DeserializeOwned>(
             reason: error.inner().to_string(),
         }),
     }
+}
+
+/// Returns why, in words that do not speak of the library's options.
+fn reason(error: &serde_saphyr::Error) -> String {
+    let message = DefaultMessageFormatter.format_message(error.without_snippet());
+    if message.contains("budget") {
+        return "it is nested or repeated beyond all measure".to_owned();
+    }
+    let said = message.split(", set DuplicateKeyPolicy").next();
+    said.unwrap_or(&message).replace(char::is_control, " ")
 }
 
 fn options() -> serde_saphyr::Options {

@@ -152,9 +152,13 @@ impl Accepted {
         {
             let policies = host.client_certificates.iter();
             let policies = policies.filter_map(|name| self.policies.get(name.as_arc()));
-            let authorities: Vec<_> = policies
-                .flat_map(|policy| policy.client_authorities().iter().cloned())
-                .collect();
+            let named: Vec<_> = policies.map(|policy| policy.client_authorities()).collect();
+            // Where one of them takes a certificate of anybody, clients must not choose among those of the others.
+            let authorities = if named.iter().any(|own| own.is_empty()) {
+                Vec::new()
+            } else {
+                named.concat()
+            };
             tls.asking = asking(Arc::clone(certificate), tls.minimum, authorities).ok();
         }
         tls
