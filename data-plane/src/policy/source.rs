@@ -80,7 +80,8 @@ impl Source {
 }
 
 impl Key {
-    fn of_address(address: IpAddr, ipv6_mask: u128) -> Self {
+    /// Returns that of an address, of which only these bits count if it is one of IPv6.
+    pub(super) fn of_address(address: IpAddr, ipv6_mask: u128) -> Self {
         let bits = match address.to_canonical() {
             IpAddr::V4(address) => address.to_ipv6_mapped(),
             IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & ipv6_mask),

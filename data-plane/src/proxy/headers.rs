@@ -63,7 +63,7 @@ pub(crate) fn read_alike(one: &str, other: &str) -> bool {
 }
 
 /// Returns what else such servers read a name with underscores as.
-pub(crate) fn with_hyphens(name: &str) -> Option<String> {
+pub(super) fn with_hyphens(name: &str) -> Option<String> {
     name.contains('_').then(|| name.replace('_', "-"))
 }
 

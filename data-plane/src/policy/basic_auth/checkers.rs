@@ -8,7 +8,7 @@ mod queue;
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::policy::basic_auth::checkers::queue::Queue;
+use crate::policy::source::Key;
 
 /// The threads that check passwords. They end when the last one who could ask has.
 pub(crate) struct Checkers {
@@ -33,7 +34,7 @@ pub(super) struct Remembered {
     // By a hash of name and password, under a key of this process: neither is kept.
     found: Cache<[u8; 32], Found>,
     key: [u8; 32],
-    under_way: Mutex<HashMap<IpAddr, usize>>,
+    under_way: Mutex<HashMap<Key, usize>>,
 }
 
 #[derive(Clone, Copy)]
@@ -50,7 +51,7 @@ struct Job {
 // Counts a check that is under way until it is dropped.
 struct UnderWay {
     remembered: Arc<Remembered>,
-    client: IpAddr,
+    client: Key,
 }
 
 impl Checkers {
@@ -148,7 +149,7 @@ impl Default for Remembered {
 
 impl UnderWay {
     fn begin(remembered: &Arc<Remembered>, client: IpAddr) -> Option<Self> {
-        let client = network(client);
+        let client = Key::of_address(client, SUBSCRIBERS);
         let mut counts = lock(&remembered.under_way);
         let all: usize = counts.values().sum();
         let own = counts.get(&client).copied().unwrap_or_default();
@@ -174,19 +175,13 @@ impl Drop for UnderWay {
     }
 }
 
-/// Returns what one client may have all of: of an IPv6 address 64 bits.
-fn network(client: IpAddr) -> IpAddr {
-    match client {
-        IpAddr::V4(_) => client,
-        IpAddr::V6(own) => Ipv6Addr::from_bits(own.to_bits() & !u128::from(u64::MAX)).into(),
-    }
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 const MOST_WAITING: usize = 256;
+/// Whoever has one IPv6 address has, at least, all that begin with the same 64 bits.
+const SUBSCRIBERS: u128 = u128::MAX << 64;
 const MOST_OF_POLICY: usize = 16;
 const MOST_OF_CLIENT: usize = 2;
 const MOST_REMEMBERED: usize = 4_096;
