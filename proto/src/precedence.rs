@@ -10,8 +10,8 @@ use crate::route::Route;
 ///
 /// The order of the fields is the rule. Kubernetes: "precedence will be given first to the longest matching path. If two
 /// paths are still equally matched, precedence will be given to paths with an exact path type over prefix path type." An
-/// Ingress may say a priority, which counts instead of that length. The host comes before the path, so that nobody's long path on every host takes another's host; the older object
-/// comes last, so that nobody takes what is already in use.
+/// Ingress may say a priority, which counts instead of that length. The host comes before the path, so that nobody's long
+/// path on every host takes another's host; the older object comes last, so that nobody takes what is already in use.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Precedence<'a> {
     host: HostRank,

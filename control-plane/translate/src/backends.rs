@@ -24,6 +24,8 @@ use crate::objects::{Name, Objects};
 use crate::problem::{Fault, ProblemCode, Problems};
 use crate::traefik::{self, Scheme};
 
+pub(crate) use crate::backends::port::tcp_ports;
+
 /// The backends that the paths of an Ingress name.
 pub(crate) struct Backends<'a> {
     objects: &'a Objects,

@@ -33,11 +33,7 @@ pub(super) fn chosen(
             ),
         ));
     }
-    let candidates = spec.ports.iter().flatten();
-    // The same number may be open for UDP, too (HTTP/3).
-    let tcp =
-        candidates.filter(|candidate| candidate.protocol.as_deref().unwrap_or("TCP") == "TCP");
-    match (tcp.clone().find(matches), port.number) {
+    match (tcp_ports(spec).find(matches), port.number) {
         (Some(port), _) => Ok(port.clone()),
         // "port: may be omitted" for a Service that is just another name.
         (None, Some(number)) if is_external && spec.ports.as_ref().is_none_or(Vec::is_empty) => {
@@ -48,6 +44,12 @@ pub(super) fn chosen(
         }
         (None, _) => Err(missing(named, spec)),
     }
+}
+
+/// Returns the ports of a Service that requests can be sent to: the same number may be open for UDP, too (HTTP/3).
+pub(crate) fn tcp_ports(spec: &ServiceSpec) -> impl Iterator<Item = &ServicePort> {
+    let ports = spec.ports.iter().flatten();
+    ports.filter(|port| port.protocol.as_deref().unwrap_or("TCP") == "TCP")
 }
 
 pub(super) fn missing(named: &IngressServiceBackend, spec: &ServiceSpec) -> NoBackend {

@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use k8s_openapi::api::core::v1::ServiceSpec;
 use sluice_proto::{ObjectReference, Policy, Problem, UpstreamTls};
 
+use crate::backends::tcp_ports;
 use crate::duty::Duty;
 use crate::needs::{Lacking, SecretReader};
 use crate::objects::Objects;
@@ -302,12 +303,8 @@ impl Attaching<'_, '_> {
 }
 
 fn has_port(spec: Option<&ServiceSpec>, wanted: u16) -> bool {
-    let mut ports = spec
-        .into_iter()
-        .flat_map(|spec| spec.ports.iter().flatten());
-    ports.any(|port| {
-        port.port == i32::from(wanted) && port.protocol.as_deref().unwrap_or("TCP") == "TCP"
-    })
+    let mut ports = spec.into_iter().flat_map(tcp_ports);
+    ports.any(|port| port.port == i32::from(wanted))
 }
 
 /// Returns the field by which an Ingress has its Policies.
