@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use rustls::ClientConfig;
 use sluice_integration_tests::certificates::Authority;
-use sluice_integration_tests::client::{ClientError, Destination, fetch};
+use sluice_integration_tests::client::{ClientError, fetch};
 use sluice_integration_tests::metrics::sample;
 use sluice_integration_tests::nodes::Nodes;
 use sluice_integration_tests::programs::repository;
@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::run::LIMIT;
-use crate::traffic::{SECURE_HOST, http, https};
+use crate::traffic::{SECURE_HOST, http, https, root};
 
 /// The cluster that all scenarios share.
 #[derive(Debug)]
@@ -303,12 +303,7 @@ async fn wait_for(
     tls: Option<&Arc<ClientConfig>>,
 ) -> anyhow::Result<()> {
     let what = format!("{host} through node-{}", node + 1);
-    let destination = Destination {
-        address,
-        tls: tls.map(Arc::clone),
-        host: host.to_owned(),
-        path: "/".to_owned(),
-    };
+    let destination = root(address, tls, host);
     wait::until(&what, LIMIT, async || {
         let answer = fetch(&destination).await?;
         ensure!(answer.status == 200, "{}", answer.status);
@@ -320,12 +315,7 @@ async fn wait_for(
 /// One look at a node: refused (`None`), or a status. While it refuses HTTP, it refuses HTTPS, too, or just serves.
 pub(crate) async fn refused_or_served(node: usize) -> anyhow::Result<Option<u16>> {
     let secure = TcpStream::connect(https(node)).await;
-    let destination = Destination {
-        address: http(node),
-        tls: None,
-        host: "api.myhoneydue.com".to_owned(),
-        path: "/".to_owned(),
-    };
+    let destination = root(http(node), None, "api.myhoneydue.com");
     match fetch(&destination).await {
         Ok(answer) => Ok(Some(answer.status.as_u16())),
         Err(ClientError::Connect(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {

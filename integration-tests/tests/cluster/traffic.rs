@@ -114,12 +114,7 @@ fn requests(stage: &Stage, nodes: &[usize], next_if_refused: bool) -> RunningLoa
                 .filter(|&&other| next_if_refused && other != node);
             Target {
                 others: others.map(|&other| address(other)).collect(),
-                destination: Destination {
-                    address: address(node),
-                    tls,
-                    host: host.to_owned(),
-                    path: "/".to_owned(),
-                },
+                destination: root(address(node), tls.as_ref(), host),
                 backend: backend.to_owned(),
             }
         };
@@ -137,6 +132,20 @@ fn web_sockets(nodes: &[usize]) -> RunningWebSockets {
         life: LIFE,
     }
     .start()
+}
+
+/// The root of a host.
+pub(crate) fn root(
+    address: SocketAddr,
+    tls: Option<&Arc<ClientConfig>>,
+    host: &str,
+) -> Destination {
+    Destination {
+        address,
+        tls: tls.map(Arc::clone),
+        host: host.to_owned(),
+        path: "/".to_owned(),
+    }
 }
 
 /// Where a node takes HTTP.

@@ -5,13 +5,13 @@ use std::net::Ipv4Addr;
 
 use anyhow::{Context as _, ensure};
 use http::{HeaderName, HeaderValue, StatusCode};
-use sluice_integration_tests::client::{Answer, Connection, Destination, get};
+use sluice_integration_tests::client::{Answer, Connection, get};
 use sluice_integration_tests::wait;
 
 use crate::run::LIMIT;
 use crate::stage::{ALL_NODES, Stage};
 use crate::table::Row;
-use crate::traffic::http;
+use crate::traffic::{http, root};
 
 pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
     let outside = stage.nodes.outside();
@@ -223,12 +223,7 @@ async fn ask(
     host: &str,
     headers: &[(&'static str, &'static str)],
 ) -> anyhow::Result<Answer> {
-    let destination = Destination {
-        address: http(node),
-        tls: None,
-        host: host.to_owned(),
-        path: "/".to_owned(),
-    };
+    let destination = root(http(node), None, host);
     let mut request = get(&destination, true)?;
     for (name, value) in headers {
         let name = HeaderName::from_static(name);

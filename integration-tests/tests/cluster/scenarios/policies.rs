@@ -9,13 +9,13 @@ use http::HeaderValue;
 use http::header::COOKIE;
 use rustls::ClientConfig;
 use sluice_integration_tests::certificates::{Authority, Issued};
-use sluice_integration_tests::client::{Answer, Connection, Destination, get};
+use sluice_integration_tests::client::{Answer, Connection, get};
 use sluice_integration_tests::wait;
 
 use crate::run::LIMIT;
 use crate::stage::{ALL_NODES, Stage};
 use crate::table::Row;
-use crate::traffic::{http, https};
+use crate::traffic::{http, https, root};
 
 pub(crate) fn run(stage: &mut Stage, row: &mut Row) -> anyhow::Result<()> {
     let secrets = [
@@ -202,12 +202,7 @@ async fn wait_until_live(
 }
 
 async fn ask(node: usize, host: &str, cookie: Option<&str>) -> anyhow::Result<Answer> {
-    let destination = Destination {
-        address: http(node),
-        tls: None,
-        host: host.to_owned(),
-        path: "/".to_owned(),
-    };
+    let destination = root(http(node), None, host);
     let mut request = get(&destination, true)?;
     if let Some(cookie) = cookie {
         let cookie = HeaderValue::try_from(cookie)?;
@@ -217,12 +212,7 @@ async fn ask(node: usize, host: &str, cookie: Option<&str>) -> anyhow::Result<An
 }
 
 async fn ask_by_tls(node: usize, client: &Arc<ClientConfig>) -> anyhow::Result<Answer> {
-    let destination = Destination {
-        address: https(node),
-        tls: Some(Arc::clone(client)),
-        host: MUTUAL.to_owned(),
-        path: "/".to_owned(),
-    };
+    let destination = root(https(node), Some(client), MUTUAL);
     let request = get(&destination, true)?;
     Ok(Connection::open(&destination).await?.send(request).await?)
 }
